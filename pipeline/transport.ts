@@ -1,0 +1,114 @@
+/**
+ * The runtime seam: everything a runtime must offer to carry a channel. One
+ * transport is one file under `transports/`.
+ *
+ * @module
+ */
+
+import type { EventLoop } from "./event_loop.ts";
+import type { LinkDownReason } from "./link_event.ts";
+
+/** What a link carries: bytes, or text where the transport knows text. */
+export type WireMessage = Uint8Array | string;
+
+/** Where to connect, for one try. */
+export interface Remote {
+  /** Address as a URL: `tcp://host:port`, `tls://host:port`, `ws://...`, `wss://...`. */
+  readonly address: string;
+  /**
+   * What this try should prove itself with. The pipeline passes it on
+   * untouched: transports may use it (the WebSocket transport sends
+   * `protocols` and `headers`), handlers find it at `channel.remote`.
+   */
+  readonly credentials?: unknown;
+}
+
+/** What a transport gets for one try. */
+export interface ConnectOptions {
+  /** Clock and timers. */
+  readonly loop: EventLoop;
+  /** Aborted when the try is given up (timeout, close). A late link is aborted by the channel. */
+  readonly signal: AbortSignal;
+}
+
+/** What a server transport gets. */
+export interface ListenOptions {
+  /** Clock and timers. */
+  readonly loop: EventLoop;
+  /** Called with each new link. The link delivers nothing before {@linkcode Link.open}. */
+  readonly onLink: (link: Link) => void;
+  /** Called when a single peer could not be accepted; the listener goes on. */
+  readonly onError: (error: Error) => void;
+}
+
+/** A server's open door. */
+export interface Listener {
+  /** Where it listens, with the real port where 0 was asked for. */
+  readonly address: string;
+  /** Stops accepting. Links that exist stay. */
+  close(): Promise<void>;
+}
+
+/** What a link tells its channel. */
+export interface LinkSink {
+  /** Data came in. The receiver owns the bytes: the link does not reuse them. */
+  onRead(message: WireMessage): void;
+  /** This batch of reads is over. Ask for more with {@linkcode Link.read}. */
+  onReadComplete(): void;
+  /**
+   * So many more of the written bytes (UTF-8 length for text) have left for
+   * the operating system. May come in parts of one large message, and that is
+   * wanted: it shows that a busy link is not a dead one.
+   */
+  onFlushed(bytes: number): void;
+  /** The link is gone. Called exactly once, and nothing is called after it. */
+  onClosed(reason: LinkDownReason, error?: Error): void;
+}
+
+/** One connection, from when it stands until it is gone. */
+export interface Link {
+  /** This end, as a URL, or "" where the platform does not say. */
+  readonly localAddress: string;
+  /** The other end, as a URL, or "" where the platform does not say. */
+  readonly remoteAddress: string;
+  /** Binds the link to its channel; called once, before anything else. Reading starts paused. */
+  open(sink: LinkSink): void;
+  /**
+   * Asks for one more batch of data (one or more `onRead`, then one
+   * `onReadComplete`). Calling it twice before a batch is the same as once. A
+   * link that was not asked reads nothing, so the peer is slowed down.
+   */
+  read(): void;
+  /** Buffers one message (a chunk, on a byte stream) until {@linkcode flush}. */
+  write(message: WireMessage): void;
+  /** Sends what was buffered, in order. */
+  flush(): void;
+  /**
+   * Closes in an orderly way: what was flushed still goes out, then
+   * `onClosed("closed")`. Ends by itself within 2 s even if the peer is silent.
+   */
+  close(): void;
+  /** Drops the link at once (a reset where the platform can); `onClosed("closed")` follows. */
+  abort(): void;
+}
+
+/** A way to make links. */
+export interface Transport {
+  /** Short name: `tcp`, `websocket`, `streams`, `memory`. */
+  readonly name: string;
+  /** Whether one write arrives as one read (WebSocket), or bytes simply stream (TCP). */
+  readonly keepsMessages: boolean;
+  /**
+   * Makes one link.
+   *
+   * @throws {TypeError} At once, if the address cannot be parsed or is of another scheme.
+   * @throws {ConnectError} (as a rejection) If no link came about; with address and cause.
+   */
+  connect(remote: Remote, options: ConnectOptions): Link | Promise<Link>;
+  /**
+   * Accepts links. Absent where the platform cannot.
+   *
+   * @throws {TypeError} At once, if the address cannot be parsed or is of another scheme.
+   */
+  listen?(address: string, options: ListenOptions): Promise<Listener>;
+}

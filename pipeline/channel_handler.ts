@@ -6,7 +6,7 @@
 
 import type { ChannelHandlerContext } from "./channel_handler_context.ts";
 import type { ChannelPromise } from "./channel_promise.ts";
-import type { Remote } from "./transport.ts";
+import type { RemoteSource } from "./transport.ts";
 
 /**
  * Handles or changes what passes through a pipeline. Any object that has some
@@ -61,7 +61,7 @@ export interface ChannelHandler {
   exceptionCaught?(context: ChannelHandlerContext, error: unknown): unknown;
 
   /** A link is wanted. */
-  connect?(context: ChannelHandlerContext, remote: Remote, promise: ChannelPromise): unknown;
+  connect?(context: ChannelHandlerContext, remote: RemoteSource, promise: ChannelPromise): unknown;
   /** A message is to be sent once {@linkcode flush} comes. */
   write?(context: ChannelHandlerContext, message: unknown, promise: ChannelPromise): unknown;
   /** What was written is to be sent. */

@@ -9,7 +9,7 @@ import type { ChannelHandler } from "./channel_handler.ts";
 import type { ChannelPipeline } from "./channel_pipeline.ts";
 import type { ChannelPromise } from "./channel_promise.ts";
 import type { EventLoop } from "./event_loop.ts";
-import type { Remote } from "./transport.ts";
+import type { RemoteSource } from "./transport.ts";
 
 /**
  * One handler's place in one pipeline. `fire...` passes an inbound event on
@@ -47,7 +47,7 @@ export interface ChannelHandlerContext {
   fireExceptionCaught(error: unknown): void;
 
   /** Passes a wish to connect on. */
-  connect(remote: Remote, promise?: ChannelPromise): ChannelPromise;
+  connect(remote: RemoteSource, promise?: ChannelPromise): ChannelPromise;
   /** Passes a message on towards the head. Pass the promise you were given along. */
   write(message: unknown, promise?: ChannelPromise): ChannelPromise;
   /** Passes a flush on. */

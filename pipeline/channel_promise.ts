@@ -4,13 +4,13 @@
  * @module
  */
 
-/** Gets the failure of an operation that nobody listened to. */
-export type UnhandledFailureSink = (error: unknown) => void;
+/** Gets the failure of an operation that nobody listened to. A channel is one. */
+export interface UnhandledFailureSink {
+  /** Reports an error that nobody handled. */
+  reportUnhandled(error: unknown): void;
+}
 
 type Listener = (error: unknown) => void;
-
-/** Marks success without colliding with an error of `undefined`. */
-const SUCCEEDED = Symbol("succeeded");
 
 /**
  * The outcome of one outbound operation, which may be awaited. It is no native
@@ -31,7 +31,7 @@ const SUCCEEDED = Symbol("succeeded");
  * ```
  */
 export class ChannelPromise implements PromiseLike<void> {
-  /** SUCCEEDED, or the error, once settled; before that the listeners, if any. */
+  /** Pending: the listeners, if any. Failed: the error. */
   #value: unknown = undefined;
   #state: "pending" | "succeeded" | "failed" = "pending";
   #handled = false;
@@ -66,7 +66,7 @@ export class ChannelPromise implements PromiseLike<void> {
     if (this.#state !== "pending") return false;
     const listeners = this.#value;
     this.#state = "succeeded";
-    this.#value = SUCCEEDED;
+    this.#value = undefined;
     if (listeners !== undefined) notify(listeners, undefined);
     return true;
   }
@@ -81,22 +81,33 @@ export class ChannelPromise implements PromiseLike<void> {
     if (this.#state !== "pending") return false;
     const listeners = this.#value;
     this.#state = "failed";
-    this.#value = error;
-    if (listeners !== undefined) notify(listeners, error);
+    // Listeners tell success by `undefined`.
+    this.#value = error ?? new Error("Cannot complete the operation: it failed without an error");
+    if (listeners !== undefined) notify(listeners, this.#value);
     // Late, because `await channel.write(...)` subscribes only after a write
     // that failed synchronously has returned.
-    else if (this.#unhandled !== undefined) queueMicrotask(() => this.#reportUnhandled());
+    if (!this.#handled && this.#unhandled !== undefined) queueMicrotask(() => this.#reportUnhandled());
     return true;
   }
 
   /**
    * Calls the listener once settled: at once if it already is. Cheaper than
-   * {@linkcode then}, and synchronous.
+   * {@linkcode then}, and synchronous. The listener takes care of a failure.
    *
    * @param listener Gets the error, or undefined on success.
    */
   onSettled(listener: (error: unknown) => void): void {
     this.#handled = true;
+    this.observe(listener);
+  }
+
+  /**
+   * Like {@linkcode onSettled} for a listener that only looks on: a failure
+   * that nobody else listens to is still reported.
+   *
+   * @param listener Gets the error, or undefined on success.
+   */
+  observe(listener: (error: unknown) => void): void {
     if (this.#state === "succeeded") listener(undefined);
     else if (this.#state === "failed") listener(this.#value);
     else if (this.#value === undefined) this.#value = listener;
@@ -120,7 +131,7 @@ export class ChannelPromise implements PromiseLike<void> {
   }
 
   #reportUnhandled(): void {
-    if (!this.#handled) this.#unhandled?.(this.#value);
+    if (!this.#handled) this.#unhandled?.reportUnhandled(this.#value);
   }
 }
 

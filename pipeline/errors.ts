@@ -51,15 +51,15 @@ export class ChannelClosedError extends Error {
 export class LinkDownError extends Error {
   /** What was attempted: `write`, `flush`, ... */
   readonly operation: string;
-  /** Why the link is down. */
-  readonly reason: LinkDownReason;
+  /** Why the link is down; `notConnected` if there never was one. */
+  readonly reason: LinkDownReason | "notConnected";
 
   /**
    * @param operation What was attempted, as a verb.
    * @param reason Why the link is down.
    * @param options Standard error options.
    */
-  constructor(operation: string, reason: LinkDownReason, options?: ErrorOptions) {
+  constructor(operation: string, reason: LinkDownReason | "notConnected", options?: ErrorOptions) {
     super(`Cannot ${operation}: the link is down (${reason})`, options);
     this.name = "LinkDownError";
     this.operation = operation;

@@ -23,6 +23,16 @@ export interface Remote {
   readonly credentials?: unknown;
 }
 
+/**
+ * Where to connect: fixed, or asked anew for each try (fresh credentials,
+ * another server). The function's promise counts into the connect timeout, and
+ * its signal is aborted when the try is given up.
+ */
+export type RemoteSource =
+  | string
+  | Remote
+  | ((options: { readonly signal: AbortSignal }) => string | Remote | Promise<string | Remote>);
+
 /** What a transport gets for one try. */
 export interface ConnectOptions {
   /** Clock and timers. */

@@ -1,0 +1,100 @@
+/**
+ * One try to get a link.
+ *
+ * @module
+ */
+
+import { ConnectError } from "./errors.ts";
+import type { EventLoop, Timer } from "./event_loop.ts";
+import type { Link, LinkSink, Remote, RemoteSource, Transport } from "./transport.ts";
+
+/** Takes the place of a channel for a link that nobody wants any more. */
+export const IGNORE: LinkSink = {
+  onRead() {},
+  onReadComplete() {},
+  onFlushed() {},
+  onClosed() {},
+};
+
+/** What one try is made with. */
+export interface ConnectAttemptOptions {
+  readonly source: RemoteSource;
+  readonly transport: Transport;
+  readonly loop: EventLoop;
+  readonly timeoutMs: number;
+  /** The link stands. */
+  readonly onLink: (link: Link, remote: Remote) => void;
+  /** There will be none. */
+  readonly onFailed: (error: unknown) => void;
+}
+
+/**
+ * The channel state `connecting`: owns the timeout and the abort signal of one
+ * try, and calls back once. A link that comes after the try was given up is
+ * aborted, or it would stay open with nobody to close it.
+ */
+export class ConnectAttempt {
+  readonly kind = "connecting";
+  readonly #options: ConnectAttemptOptions;
+  readonly #abort = new AbortController();
+  readonly #timer: Timer;
+  #address = "the remote";
+  #done = false;
+
+  constructor(options: ConnectAttemptOptions) {
+    this.#options = options;
+    this.#timer = options.loop.schedule(options.timeoutMs, () => {
+      this.fail(new ConnectError(this.#address, `timed out after ${options.timeoutMs} ms`));
+    });
+  }
+
+  /** Begins. Calls back before it returns where nothing has to be waited for. */
+  start(): void {
+    const { source } = this.#options;
+    try {
+      const remote = typeof source === "function" ? source({ signal: this.#abort.signal }) : source;
+      if (isPromise(remote)) remote.then((remote) => this.#dial(remote), (error) => this.fail(error));
+      else this.#dial(remote);
+    } catch (error) {
+      this.fail(error);
+    }
+  }
+
+  /** Gives up. */
+  fail(error: unknown): void {
+    if (this.#done) return;
+    this.#done = true;
+    this.#timer.cancel();
+    this.#abort.abort(error);
+    this.#options.onFailed(error);
+  }
+
+  #dial(given: string | Remote): void {
+    if (this.#done) return;
+    const remote = typeof given === "string" ? { address: given } : given;
+    this.#address = remote.address;
+    const { transport, loop } = this.#options;
+    try {
+      const link = transport.connect(remote, { loop, signal: this.#abort.signal });
+      if (isPromise(link)) link.then((link) => this.#linked(link, remote), (error) => this.fail(error));
+      else this.#linked(link, remote);
+    } catch (error) {
+      this.fail(error);
+    }
+  }
+
+  #linked(link: Link, remote: Remote): void {
+    if (this.#done) {
+      link.open(IGNORE);
+      link.abort();
+      return;
+    }
+    this.#done = true;
+    this.#timer.cancel();
+    this.#options.onLink(link, remote);
+  }
+}
+
+function isPromise<T>(value: T | Promise<T>): value is Promise<T> {
+  return typeof (value as Promise<T>).then === "function";
+}

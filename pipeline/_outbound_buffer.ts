@@ -1,0 +1,92 @@
+/**
+ * What a channel has written and its link has not sent yet.
+ *
+ * @module
+ */
+
+import type { ChannelPromise } from "./channel_promise.ts";
+
+/** When a channel counts as unwritable, and when as writable again, in bytes. */
+export interface WaterMarks {
+  /** Below this many pending bytes an unwritable channel is writable again. Default: 32 KiB. */
+  readonly lowBytes: number;
+  /** Above this many pending bytes a channel is unwritable. Default: 64 KiB. */
+  readonly highBytes: number;
+}
+
+interface Pending {
+  remainingBytes: number;
+  readonly promise: ChannelPromise;
+}
+
+/** Counts pending bytes and settles each write's promise once its bytes left. */
+export class OutboundBuffer {
+  /** Bytes written and not yet handed to the operating system. */
+  pendingBytes = 0;
+  /** Bytes handed to the operating system, ever: moves while a large message is on its way. */
+  flushedBytes = 0;
+  isWritable = true;
+  /** Oldest first, from #first on. Undefined while idle: most links are, most of the time. */
+  #pending: Pending[] | undefined = undefined;
+  #first = 0;
+  readonly #marks: WaterMarks;
+
+  constructor(marks: WaterMarks) {
+    this.#marks = marks;
+  }
+
+  /** @returns Whether `isWritable` changed. */
+  add(bytes: number, promise: ChannelPromise): boolean {
+    (this.#pending ??= []).push({ remainingBytes: bytes, promise });
+    this.pendingBytes += bytes;
+    if (!this.isWritable || this.pendingBytes <= this.#marks.highBytes) return false;
+    this.isWritable = false;
+    return true;
+  }
+
+  /**
+   * So many more bytes left.
+   *
+   * @returns Whether `isWritable` changed.
+   */
+  flushed(bytes: number): boolean {
+    this.flushedBytes += bytes;
+    this.pendingBytes -= bytes;
+    let left = bytes;
+    while (this.#pending !== undefined) {
+      const head = this.#pending[this.#first]!;
+      const taken = Math.min(left, head.remainingBytes);
+      head.remainingBytes -= taken;
+      left -= taken;
+      if (head.remainingBytes > 0) break;
+      this.#shift();
+      head.promise.resolve();
+    }
+    if (this.isWritable || this.pendingBytes >= this.#marks.lowBytes) return false;
+    this.isWritable = true;
+    return true;
+  }
+
+  /** Fails everything pending: the link is gone. */
+  fail(error: Error): void {
+    const pending = this.#pending;
+    const first = this.#first;
+    this.#pending = undefined;
+    this.#first = 0;
+    this.pendingBytes = 0;
+    this.isWritable = true;
+    for (let i = first; pending !== undefined && i < pending.length; i++) pending[i]!.promise.reject(error);
+  }
+
+  #shift(): void {
+    this.#first++;
+    if (this.#first === this.#pending!.length) {
+      this.#pending = undefined;
+      this.#first = 0;
+    } else if (this.#first >= 1024) {
+      // A buffer that never runs empty must not keep its settled past.
+      this.#pending = this.#pending!.slice(this.#first);
+      this.#first = 0;
+    }
+  }
+}

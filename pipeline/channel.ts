@@ -1,0 +1,470 @@
+/**
+ * A logical long link to one remote.
+ *
+ * @module
+ */
+
+import { ActiveLink, type ChannelAccess } from "./_active_link.ts";
+import { ConnectAttempt, IGNORE } from "./_connect_attempt.ts";
+import { OutboundBuffer, type WaterMarks } from "./_outbound_buffer.ts";
+import type { ChannelHandler } from "./channel_handler.ts";
+import { ChannelPipeline } from "./channel_pipeline.ts";
+import { ChannelPromise, type UnhandledFailureSink } from "./channel_promise.ts";
+import { ChannelClosedError, LinkDownError } from "./errors.ts";
+import type { EventLoop } from "./event_loop.ts";
+import type { LinkDownEvent, LinkDownReason, LinkUpEvent } from "./link_event.ts";
+import { systemEventLoop } from "./system_event_loop.ts";
+import type { Link, Remote, RemoteSource, Transport, WireMessage } from "./transport.ts";
+
+export type { WaterMarks } from "./_outbound_buffer.ts";
+
+/** Something reached the tail of a pipeline and nobody had handled it. */
+export type UnhandledReport =
+  | { readonly kind: "error"; readonly error: unknown; readonly channel: Channel }
+  | { readonly kind: "message"; readonly message: unknown; readonly channel: Channel };
+
+/** Options of a channel. */
+export interface ChannelOptions {
+  /** What carries the link. */
+  readonly transport: Transport;
+  /** Adds the handlers, called once when the channel is made. */
+  readonly pipeline?: (pipeline: ChannelPipeline, channel: Channel) => void;
+  /** Clock, timers and randomness. Default: one loop that all channels share. */
+  readonly loop?: EventLoop;
+  /** How long one try to connect may take, in ms, above 0. Default: 10,000. */
+  readonly connectTimeoutMs?: number;
+  /** Whether data is read as it comes; otherwise only on `read()`. Default: true. */
+  readonly autoRead?: boolean;
+  /** When the channel counts as unwritable. Default: 64 KiB, and 32 KiB to recover. */
+  readonly waterMarks?: WaterMarks;
+  /**
+   * Gets errors that no handler handled, and the first message of a channel
+   * that no handler took. Default: prints them with `console.error`.
+   */
+  readonly onUnhandled?: (report: UnhandledReport) => void;
+}
+
+/**
+ * What a channel is doing.
+ *
+ * - `idle`: no link, and none on its way; may be connected (again).
+ * - `connecting`: a link is on its way.
+ * - `active`: a link stands.
+ * - `closing`: closed by this side; what was flushed is still going out.
+ * - `closed`: for good.
+ */
+export type ChannelState = "idle" | "connecting" | "active" | "closing" | "closed";
+
+type State =
+  | { readonly kind: "idle"; readonly reason: LinkDownReason | "notConnected" }
+  | ConnectAttempt
+  | ActiveLink
+  | { readonly kind: "closed" };
+
+const NOT_CONNECTED: State = { kind: "idle", reason: "notConnected" };
+const CLOSED: State = { kind: "closed" };
+const DEFAULT_MARKS: WaterMarks = { lowBytes: 32 * 1024, highBytes: 64 * 1024 };
+const DEFAULT_CONNECT_TIMEOUT_MS = 10_000;
+const utf8 = new TextEncoder();
+
+// The two ends of every pipeline, and what a link's sink may touch of its
+// channel. Assigned by the class below, which alone reaches its private parts.
+let HEAD: ChannelHandler;
+let TAIL: ChannelHandler;
+let ACCESS: ChannelAccess;
+
+/**
+ * A logical long link to one remote. Its link may be lost and opened again
+ * (`ReconnectHandler` does that) while the channel, its pipeline and what the
+ * handlers have learned stay. `channelActive` and `channelInactive` come once
+ * per link; {@linkcode closed} settles once, at the end.
+ *
+ * Made by `Bootstrap` or `ServerBootstrap`. Closes by itself with its link
+ * unless {@linkcode autoClose} is off.
+ *
+ * @example A channel closes itself at the end of a block
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { EmbeddedChannel } from "@longlink/pipeline";
+ *
+ * const channel = new EmbeddedChannel();
+ * {
+ *   await using link = channel;
+ *   await link.writeAndFlush("hello");
+ * }
+ * assertEquals(channel.state, "closed");
+ * ```
+ */
+export class Channel implements UnhandledFailureSink, AsyncDisposable {
+  /** The handlers. */
+  readonly pipeline: ChannelPipeline;
+  /** Clock, timers and randomness. */
+  readonly loop: EventLoop;
+  /**
+   * Whether losing the link closes the channel. Default: true, as there would
+   * be nobody to reconnect it; a handler that reconnects turns it off.
+   */
+  autoClose = true;
+
+  readonly #transport: Transport;
+  readonly #connectTimeoutMs: number;
+  readonly #onUnhandled: ChannelOptions["onUnhandled"];
+  readonly #outbound: OutboundBuffer;
+  #state: State = NOT_CONNECTED;
+  #autoRead: boolean;
+  #remote: Remote | undefined = undefined;
+  #closed: ChannelPromise | undefined = undefined;
+  #reportedMessage = false;
+
+  /** @param options What carries it, and its handlers. */
+  constructor(options: ChannelOptions) {
+    const { autoRead = true, waterMarks = DEFAULT_MARKS, connectTimeoutMs = DEFAULT_CONNECT_TIMEOUT_MS } = options;
+    if (!(waterMarks.lowBytes >= 0 && waterMarks.lowBytes <= waterMarks.highBytes)) {
+      throw new RangeError(
+        `Cannot make the channel: water marks must be 0 <= lowBytes <= highBytes, got ${waterMarks.lowBytes} and ${waterMarks.highBytes}`,
+      );
+    }
+    if (!(connectTimeoutMs > 0)) {
+      throw new RangeError(`Cannot make the channel: connectTimeoutMs must be above 0, got ${connectTimeoutMs}`);
+    }
+    this.#transport = options.transport;
+    this.#connectTimeoutMs = connectTimeoutMs;
+    this.#onUnhandled = options.onUnhandled;
+    this.#autoRead = autoRead;
+    this.loop = options.loop ?? systemEventLoop();
+    this.#outbound = new OutboundBuffer(waterMarks);
+    this.pipeline = new ChannelPipeline(this, HEAD, TAIL);
+    options.pipeline?.(this.pipeline, this);
+  }
+
+  /** What the channel is doing. */
+  get state(): ChannelState {
+    return this.#state.kind;
+  }
+
+  /** Whether a link stands. */
+  get isActive(): boolean {
+    return this.#state.kind === "active";
+  }
+
+  /** Whether a write would stay below the high water mark. False without a link. */
+  get isWritable(): boolean {
+    return this.#state.kind === "active" && this.#outbound.isWritable;
+  }
+
+  /** Bytes written that have not left for the operating system. */
+  get pendingBytes(): number {
+    return this.#outbound.pendingBytes;
+  }
+
+  /** Bytes that have left for the operating system, over all links. Moves while one large message is sent. */
+  get flushedBytes(): number {
+    return this.#outbound.flushedBytes;
+  }
+
+  /** Whether the transport keeps message boundaries, so that framing is not needed. */
+  get keepsMessages(): boolean {
+    return this.#transport.keepsMessages;
+  }
+
+  /** Where it is, or was last, connected to; undefined before that and on the accepting side. */
+  get remote(): Remote | undefined {
+    return this.#remote;
+  }
+
+  /** The link's other end as a URL, or "" without a link. */
+  get remoteAddress(): string {
+    return this.#state.kind === "active" ? this.#state.link.remoteAddress : "";
+  }
+
+  /** The link's own end as a URL, or "" without a link. */
+  get localAddress(): string {
+    return this.#state.kind === "active" ? this.#state.link.localAddress : "";
+  }
+
+  /** Whether data is read as it comes. Turned on, it asks for data at once. */
+  get autoRead(): boolean {
+    return this.#autoRead;
+  }
+  set autoRead(on: boolean) {
+    if (on && !this.#autoRead && this.isActive) this.pipeline.read();
+    this.#autoRead = on;
+  }
+
+  /** Resolves when the channel is closed for good. Never rejects. */
+  get closed(): Promise<void> {
+    return this.#whenClosed().then();
+  }
+
+  /**
+   * Asks for a link.
+   *
+   * @param remote Where to: an address, one with credentials, or a function asked for each try.
+   * @param options `signal` gives up. After the link stands it has no effect.
+   * @returns Done when the link stands.
+   * @throws {TypeError} (as a rejection) If the address cannot be parsed.
+   * @throws {ConnectError} (as a rejection) If no link came about.
+   * @throws {ChannelClosedError} (as a rejection) If the channel was closed before it stood.
+   */
+  connect(remote: RemoteSource, options: { readonly signal?: AbortSignal } = {}): ChannelPromise {
+    const { signal } = options;
+    const promise = new ChannelPromise(this);
+    if (signal === undefined) return this.pipeline.connect(remote, promise);
+    if (signal.aborted) {
+      promise.reject(signal.reason);
+      return promise;
+    }
+    const giveUp = () => {
+      if (promise.reject(signal.reason)) this.close();
+    };
+    signal.addEventListener("abort", giveUp, { once: true });
+    promise.observe(() => signal.removeEventListener("abort", giveUp));
+    return this.pipeline.connect(remote, promise);
+  }
+
+  /**
+   * Makes a link that stands already this channel's link (an accepted one, or
+   * one that came about outside).
+   *
+   * @param link The link, not yet opened.
+   * @throws {TypeError} If the channel has a link, or one on its way.
+   * @throws {ChannelClosedError} If the channel was closed; the link is then aborted.
+   */
+  attach(link: Link): void {
+    if (this.#state.kind === "closed" || this.#state.kind === "closing") {
+      link.open(IGNORE);
+      link.abort();
+      throw new ChannelClosedError("attach the link");
+    }
+    if (this.#state.kind !== "idle") throw new TypeError(`Cannot attach the link: the channel is ${this.#state.kind}`);
+    this.#activate(link, undefined);
+  }
+
+  /**
+   * Writes a message; nothing leaves before {@linkcode flush}.
+   *
+   * @param message Whatever the pipeline's handlers know how to encode.
+   * @param promise Settled when its bytes left; made if not given.
+   * @returns The promise. Need not be awaited.
+   */
+  write(message: unknown, promise?: ChannelPromise): ChannelPromise {
+    return this.pipeline.write(message, promise);
+  }
+
+  /** Sends what was written. */
+  flush(): void {
+    this.pipeline.flush();
+  }
+
+  /** {@linkcode write}, then {@linkcode flush}. */
+  writeAndFlush(message: unknown, promise?: ChannelPromise): ChannelPromise {
+    return this.pipeline.writeAndFlush(message, promise);
+  }
+
+  /** Asks for one more batch of data; needed only while {@linkcode autoRead} is off. */
+  read(): void {
+    this.pipeline.read();
+  }
+
+  /**
+   * Closes the channel for good: wins over a connect or reconnect in
+   * progress, sends what was flushed, removes all handlers and leaves no timer
+   * behind. Calling it again does nothing more.
+   *
+   * @returns Done when it is closed.
+   */
+  close(): ChannelPromise {
+    return this.pipeline.close();
+  }
+
+  /** Closes the channel: `await using channel = ...`. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  /**
+   * Drops the link at once, without closing the channel: the way for handlers
+   * to say that it is dead or cannot be trusted. `linkDown` and
+   * `channelInactive` follow before this returns. Does nothing without a link.
+   *
+   * @param reason Why.
+   * @param error The error behind it.
+   */
+  drop(reason: LinkDownReason, error?: Error): void {
+    const state = this.#state;
+    if (state.kind === "connecting") state.fail(new LinkDownError("connect", reason, { cause: error }));
+    if (state.kind !== "active") return;
+    this.#lost(state, reason, error);
+    state.link.abort();
+  }
+
+  /**
+   * Reports an error that nobody handled, once, the way the channel's options
+   * ask for.
+   *
+   * @param error The error.
+   */
+  reportUnhandled(error: unknown): void {
+    if (this.#onUnhandled) this.#onUnhandled({ kind: "error", error, channel: this });
+    else console.error("longlink: an error reached the tail of the pipeline:", error);
+  }
+
+  /**
+   * A message came to the tail and no handler had taken it. Reported once per
+   * channel, since a forgotten handler would otherwise report every message.
+   *
+   * @param message The message.
+   */
+  protected onUnhandledMessage(message: unknown): void {
+    if (this.#reportedMessage) return;
+    this.#reportedMessage = true;
+    if (this.#onUnhandled) this.#onUnhandled({ kind: "message", message, channel: this });
+    else console.error("longlink: a message reached the tail of the pipeline, no handler took it:", message);
+  }
+
+  /** The channel was closed for good; for subclasses. */
+  protected onClosed(): void {}
+
+  /**
+   * Size of what the transport is about to get.
+   *
+   * @param message The message as it left the handler nearest to the head.
+   * @returns Its size in bytes.
+   * @throws {TypeError} If the transport cannot carry it.
+   */
+  protected sizeOf(message: unknown): number {
+    if (message instanceof Uint8Array) return message.byteLength;
+    if (typeof message === "string") return utf8.encode(message).byteLength;
+    const what = message === null ? "null" : typeof message === "object" ? message.constructor?.name : typeof message;
+    throw new TypeError(`Cannot write: the transport takes bytes or text, got ${what}; is there an encoder in the pipeline?`);
+  }
+
+  static {
+    HEAD = {
+      connect: ({ channel }, remote, promise) => channel.#connectLink(remote, promise),
+      write: ({ channel }, message, promise) => channel.#writeToLink(message, promise),
+      flush: ({ channel }) => {
+        if (channel.#state.kind === "active") channel.#state.link.flush();
+      },
+      read: ({ channel }) => {
+        if (channel.#state.kind === "active") channel.#state.link.read();
+      },
+      close: ({ channel }, promise) => channel.#closeLink(promise),
+    };
+    TAIL = {
+      channelActive: ignore,
+      channelInactive: ignore,
+      channelRead: ({ channel }, message) => channel.onUnhandledMessage(message),
+      channelReadComplete: ignore,
+      channelWritabilityChanged: ignore,
+      userEventTriggered: ignore,
+      exceptionCaught: ({ channel }, error) => channel.reportUnhandled(error),
+    };
+    ACCESS = {
+      isCurrent: (channel, link) => channel.#state === link,
+      outbound: (channel) => channel.#outbound,
+      lost: (channel, link, reason, error) => channel.#lost(link, reason, error),
+    };
+  }
+
+  #connectLink(source: RemoteSource, promise: ChannelPromise): void {
+    const { kind } = this.#state;
+    if (kind === "closed" || kind === "closing") {
+      promise.reject(new ChannelClosedError("connect"));
+      return;
+    }
+    if (kind !== "idle") {
+      promise.reject(new TypeError(`Cannot connect: the channel is ${kind}`));
+      return;
+    }
+    const attempt = new ConnectAttempt({
+      source,
+      transport: this.#transport,
+      loop: this.loop,
+      timeoutMs: this.#connectTimeoutMs,
+      onLink: (link, remote) => this.#activate(link, remote, promise),
+      onFailed: (error) => {
+        this.#state = NOT_CONNECTED;
+        promise.reject(error);
+      },
+    });
+    this.#state = attempt;
+    attempt.start();
+  }
+
+  #activate(link: Link, remote: Remote | undefined, promise?: ChannelPromise): void {
+    const active = new ActiveLink(this, link, ACCESS);
+    this.#state = active;
+    this.#remote = remote;
+    link.open(active);
+    promise?.resolve();
+    if (this.#state === active) this.pipeline.fireChannelActive();
+    if (this.#state === active) {
+      this.pipeline.fireUserEventTriggered({ type: "linkUp", resumed: false } satisfies LinkUpEvent);
+    }
+    if (this.#state === active && this.#autoRead) this.pipeline.read();
+  }
+
+  #writeToLink(message: unknown, promise: ChannelPromise): void {
+    const state = this.#state;
+    if (state.kind !== "active") {
+      promise.reject(
+        state.kind === "closed" || state.kind === "closing"
+          ? new ChannelClosedError("write")
+          : new LinkDownError("write", state.kind === "idle" ? state.reason : "notConnected"),
+      );
+      return;
+    }
+    const changed = this.#outbound.add(this.sizeOf(message), promise);
+    state.link.write(message as WireMessage);
+    if (changed) this.pipeline.fireChannelWritabilityChanged();
+  }
+
+  #closeLink(promise: ChannelPromise): void {
+    this.#whenClosed().onSettled(() => promise.resolve());
+    const state = this.#state;
+    switch (state.kind) {
+      case "idle":
+        this.#finish();
+        break;
+      case "connecting":
+        state.fail(new ChannelClosedError("connect"));
+        this.#finish();
+        break;
+      case "active":
+        state.kind = "closing";
+        state.link.close();
+        break;
+      case "closing":
+      case "closed":
+        break;
+    }
+  }
+
+  /** The one way from having a link to having none. */
+  #lost(active: ActiveLink, reason: LinkDownReason, error: Error | undefined): void {
+    const closing = active.kind === "closing";
+    const why = closing ? "closed" : reason;
+    this.#state = closing ? CLOSED : { kind: "idle", reason: why };
+    this.#outbound.fail(closing ? new ChannelClosedError("write") : new LinkDownError("write", why, { cause: error }));
+    const event: LinkDownEvent = closing || error === undefined
+      ? { type: "linkDown", reason: why }
+      : { type: "linkDown", reason: why, error };
+    this.pipeline.fireUserEventTriggered(event);
+    this.pipeline.fireChannelInactive();
+    if (closing || (this.autoClose && this.#state.kind === "idle")) this.#finish();
+  }
+
+  #finish(): void {
+    this.#state = CLOSED;
+    this.pipeline.destroy();
+    this.onClosed();
+    this.#whenClosed().resolve();
+  }
+
+  #whenClosed(): ChannelPromise {
+    return this.#closed ??= new ChannelPromise();
+  }
+}
+
+function ignore(): void {}

@@ -1,0 +1,139 @@
+/**
+ * A TCP or TLS connection as a link.
+ *
+ * @module
+ */
+
+import type { Socket } from "node:net";
+import type { EventLoop } from "../event_loop.ts";
+import type { WireMessage } from "../transport.ts";
+import { endAddress } from "./_address.ts";
+import { reasonOf } from "./_failure.ts";
+import { BaseLink } from "./_link.ts";
+import { PART_BYTES, WriteQueue } from "./_write_queue.ts";
+
+/** Where a socket's shared listeners find its link: a closure each would cost memory per link. */
+const LINK = Symbol("link");
+
+type LinkSocket = Socket & { [LINK]?: TcpLink };
+
+/** Carries bytes over a socket that is connected (and, for TLS, secured). */
+export class TcpLink extends BaseLink {
+  readonly localAddress: string;
+  readonly remoteAddress: string;
+  readonly #socket: LinkSocket;
+  readonly #queue = new WriteQueue(false);
+  /** Whether a part is with the platform. One at a time: Node joins what waits into one write, which hides progress. */
+  #isWriting = false;
+  #isAsked = false;
+  #isReading = false;
+
+  /**
+   * @param socket The socket. It is paused, so that not a byte is lost before {@linkcode open}.
+   * @param scheme `tcp` or `tls`.
+   * @param loop Clock and timers.
+   */
+  constructor(socket: Socket, scheme: string, loop: EventLoop) {
+    super(loop);
+    this.#socket = socket;
+    this.localAddress = endAddress(scheme, socket.localAddress, socket.localPort);
+    this.remoteAddress = endAddress(scheme, socket.remoteAddress, socket.remotePort);
+    this.#socket[LINK] = this;
+    socket.pause();
+    socket.on("data", onData);
+    socket.on("end", onEnd);
+    socket.on("error", onError);
+    socket.on("close", onClose);
+  }
+
+  read(): void {
+    if (this.#isAsked || this.receiver === undefined) return;
+    this.#isAsked = true;
+    // Asked from within onReadComplete: the socket still flows, which saves a pause and a resume per read.
+    if (!this.#isReading) this.#socket.resume();
+  }
+
+  write(message: WireMessage): void {
+    if (this.receiver !== undefined) this.#queue.add(message);
+  }
+
+  flush(): void {
+    this.#queue.flush();
+    this.#pump();
+  }
+
+  protected override shutdown(): void {
+    // Reading on: closing a socket that holds unread data sends a reset, which
+    // destroys what we sent and the peer has not read.
+    this.#socket.resume();
+    this.#pump();
+  }
+
+  protected override release(abort: boolean): void {
+    // A peer that got only a part must not take it for the whole.
+    const isTruncated = this.#isWriting || !this.#queue.isDrained;
+    this.#queue.clear();
+    if (this.#socket.destroyed) return;
+    if ((abort || isTruncated) && isResettable(this.#socket)) this.#socket.resetAndDestroy();
+    else this.#socket.destroy();
+  }
+
+  #pump(): void {
+    if (this.#isWriting || !this.isUp) return;
+    const part = this.#queue.take(PART_BYTES);
+    if (part === undefined) {
+      if (this.isClosing) this.#socket.end();
+      return;
+    }
+    this.#isWriting = true;
+    this.#socket.write(part, (error) => {
+      this.#isWriting = false;
+      if (error) return; // the socket's own "error" event tells
+      this.flushed(part.length);
+      this.#pump();
+    });
+  }
+
+  #received(bytes: Uint8Array): void {
+    const sink = this.receiver;
+    if (sink === undefined) return;
+    this.#isAsked = false;
+    this.#isReading = true;
+    sink.onRead(bytes);
+    if (this.receiver !== undefined) sink.onReadComplete();
+    this.#isReading = false;
+    if (this.receiver !== undefined && !this.#isAsked) this.#socket.pause();
+  }
+
+  /** For the listeners below alone, which the class has outside so that all its sockets share them. */
+  static readonly events = {
+    data: (link: TcpLink, bytes: Uint8Array): void => link.#received(bytes),
+    end: (link: TcpLink): void => link.down("remoteClosed"),
+    error: (link: TcpLink, error: Error): void => link.down(reasonOf(error), error),
+    close: (link: TcpLink): void => link.down("reset"),
+  };
+}
+
+const events = TcpLink.events;
+
+function onData(this: LinkSocket, bytes: Uint8Array): void {
+  events.data(this[LINK]!, bytes);
+}
+
+function onEnd(this: LinkSocket): void {
+  events.end(this[LINK]!);
+}
+
+function onError(this: LinkSocket, error: Error): void {
+  events.error(this[LINK]!, error);
+}
+
+/** Comes after `end` or `error`, if there was one; else the platform dropped the socket. */
+function onClose(this: LinkSocket): void {
+  events.close(this[LINK]!);
+}
+
+/** A TLS socket has the method and throws. */
+function isResettable(socket: Socket): boolean {
+  return !("encrypted" in socket) && typeof socket.resetAndDestroy === "function";
+}

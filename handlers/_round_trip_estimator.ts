@@ -1,0 +1,54 @@
+/**
+ * How long to wait for an answer.
+ *
+ * @module
+ */
+
+/** The limits of the wait. */
+export interface AnswerTimeouts {
+  /** The shortest wait, ms. */
+  readonly minMs: number;
+  /** The longest wait, ms. */
+  readonly maxMs: number;
+}
+
+/** Each further wait for the same answer is so much longer. */
+const BACKOFF = 1.25;
+
+/**
+ * Round-trip estimator as in RFC 6298, section 2: a smoothed round trip and
+ * its variation. Two departures: the backoff is gentle, since a heartbeat is
+ * ten bytes and the question is whether the link is dead, not whether it is
+ * full; and the wait stays between given limits.
+ */
+export class RoundTripEstimator {
+  #smoothedMs = -1;
+  #variationMs = 0;
+
+  /** The smoothed round trip, ms, or undefined before the first sample. */
+  get roundTripMs(): number | undefined {
+    return this.#smoothedMs < 0 ? undefined : this.#smoothedMs;
+  }
+
+  /** Takes a measured round trip. */
+  sample(roundTripMs: number): void {
+    if (this.#smoothedMs < 0) {
+      this.#smoothedMs = roundTripMs;
+      this.#variationMs = roundTripMs / 2;
+      return;
+    }
+    this.#variationMs = 0.75 * this.#variationMs + 0.25 * Math.abs(this.#smoothedMs - roundTripMs);
+    this.#smoothedMs = 0.875 * this.#smoothedMs + 0.125 * roundTripMs;
+  }
+
+  /**
+   * How long to wait for an answer.
+   *
+   * @param repeats How many times the question was repeated before.
+   */
+  timeoutMs(repeats: number, { minMs, maxMs }: AnswerTimeouts): number {
+    const estimateMs = this.#smoothedMs < 0 ? minMs : this.#smoothedMs + 4 * this.#variationMs;
+    const firstMs = Math.min(Math.max(estimateMs, minMs), maxMs);
+    return Math.min(firstMs * BACKOFF ** repeats, maxMs);
+  }
+}

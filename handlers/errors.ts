@@ -1,0 +1,111 @@
+/**
+ * The errors of the handlers: few, for callers that want to tell them apart.
+ * Wrong arguments get a built-in class (`TypeError`, `RangeError`). Compare
+ * `error.name` where two copies of the package may meet.
+ *
+ * @module
+ */
+
+/** What could not be decoded. */
+export type DecodeSubject = "frame" | "message" | "heartbeat";
+
+/**
+ * The peer sent bytes that mean nothing, or more of them than allowed. A
+ * decoder passes it on as `exceptionCaught`, counts it, and drops the link
+ * with the reason `protocol` where what follows cannot be trusted.
+ *
+ * @example The subject is a field
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { DecodeError } from "@longlink/pipeline";
+ *
+ * const error = new DecodeError("frame", "its length 2000000 is above maxFrameBytes 1048576");
+ * assertEquals(error.subject, "frame");
+ * assertEquals(error.message, "Cannot decode the frame: its length 2000000 is above maxFrameBytes 1048576");
+ * ```
+ */
+export class DecodeError extends Error {
+  /** What could not be decoded. */
+  readonly subject: DecodeSubject;
+
+  /**
+   * Makes the error.
+   *
+   * @param subject What could not be decoded.
+   * @param detail Why, with the value and the limit.
+   * @param options Standard error options; `cause` is an error below it.
+   */
+  constructor(subject: DecodeSubject, detail: string, options?: ErrorOptions) {
+    super(`Cannot decode the ${subject}: ${detail}`, options);
+    this.name = "DecodeError";
+    this.subject = subject;
+  }
+}
+
+/**
+ * A heartbeat was well-formed and made no sense here: an answer that nobody
+ * asked for. It is counted and does no harm, so the link stays.
+ *
+ * @example The number is a field
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { HeartbeatError } from "@longlink/pipeline";
+ *
+ * const error = new HeartbeatError("pong", 77);
+ * assertEquals(error.sequence, 77);
+ * assertEquals(error.message, "Cannot accept the pong: no heartbeat with sequence 77 was sent");
+ * ```
+ */
+export class HeartbeatError extends Error {
+  /** The heartbeat's number. */
+  readonly sequence: number;
+
+  /**
+   * Makes the error.
+   *
+   * @param kind The heartbeat's kind.
+   * @param sequence The heartbeat's number.
+   * @param options Standard error options.
+   */
+  constructor(kind: string, sequence: number, options?: ErrorOptions) {
+    super(`Cannot accept the ${kind}: no heartbeat with sequence ${sequence} was sent`, options);
+    this.name = "HeartbeatError";
+    this.sequence = sequence;
+  }
+}
+
+/**
+ * A message could not wait for a link: the outbound queue is full.
+ *
+ * @example The limit is a field
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { QueueFullError } from "@longlink/pipeline";
+ *
+ * const error = new QueueFullError("messages", 1001, 1000);
+ * assertEquals(error.message, "Cannot queue the message: 1001 messages would exceed the limit of 1000");
+ * ```
+ */
+export class QueueFullError extends Error {
+  /** What there would be too much of. */
+  readonly unit: "messages" | "bytes";
+  /** How much there would be. */
+  readonly size: number;
+  /** How much there may be. */
+  readonly limit: number;
+
+  /**
+   * Makes the error.
+   *
+   * @param unit What there would be too much of.
+   * @param size How much there would be.
+   * @param limit How much there may be.
+   */
+  constructor(unit: "messages" | "bytes", size: number, limit: number) {
+    super(`Cannot queue the message: ${size} ${unit} would exceed the limit of ${limit}`);
+    this.name = "QueueFullError";
+    this.unit = unit;
+    this.size = size;
+    this.limit = limit;
+  }
+}

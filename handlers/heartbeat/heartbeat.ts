@@ -1,0 +1,172 @@
+/**
+ * What two ends say to each other to keep a link alive.
+ *
+ * @module
+ */
+
+/**
+ * What a heartbeat is for.
+ *
+ * - `ping`: answer me at once. Its time announces how long the sender may be
+ *   silent from now on, so that the peer knows when silence means death.
+ * - `pong`: the answer to a ping, or to a hold once it is over.
+ * - `hold`: answer me once the link has been silent for this time.
+ * - `void`: a hold is refused or given up, for a {@linkcode VoidReason}.
+ * - `hello`: sent before the first answer on a link by a peer that can do more than ping and pong.
+ * - `unknown`: a kind of a later version. To be counted and ignored.
+ */
+export type HeartbeatKind = "ping" | "pong" | "hold" | "void" | "hello" | "unknown";
+
+/**
+ * Why a peer gives no answer to a hold.
+ *
+ * - `tooLong`: longer than the longest hold that the peer serves.
+ * - `busy`: another hold is outstanding on this link.
+ * - `notServed`: the peer serves no holds.
+ * - `givenUp`: it was accepted and cannot be kept, as when the peer shuts down.
+ * - `unknown`: a reason of a later version.
+ */
+export type VoidReason = "tooLong" | "busy" | "notServed" | "givenUp" | "unknown";
+
+/** What a heartbeat carries besides its kind. */
+export interface HeartbeatFields {
+  /**
+   * A time in ms, 0 to 13,107,100 (3 h 38 min). Rounded up to a whole tenth
+   * of a second, which is what travels: a hold must not be shorter than asked
+   * for, and a silence not longer than announced. Default: 0.
+   */
+  readonly timeMs?: number;
+  /** Number of a ping or hold, 0 to 511, then from 0 again; the answer repeats it. Default: 0. */
+  readonly sequence?: number;
+  /** For sessions: how much arrived, 0 to 65,535. Default: 0. */
+  readonly acknowledgement?: number;
+}
+
+/** What a hello says about its sender. */
+export interface HelloFields {
+  /** The longest hold that the sender serves, in ms, as for `timeMs`; 0 is none. Default: 0. */
+  readonly longestHoldMs?: number;
+  /** Five bits for what a later version can do, 0 to 31. Default: 0. */
+  readonly abilities?: number;
+  /** For sessions: how much arrived, 0 to 65,535. Default: 0. */
+  readonly acknowledgement?: number;
+}
+
+/** Version of the heartbeat protocol that this library speaks. */
+export const HEARTBEAT_VERSION = 1;
+/** The longest time that a heartbeat can carry, ms: 17 bits of tenths of a second. */
+export const MAX_HEARTBEAT_TIME_MS = 13_107_100;
+/** How many sequence numbers there are: 9 bits. */
+export const HEARTBEAT_SEQUENCES = 512;
+
+/** By their code on the wire, 0 to 4. */
+const KINDS: readonly HeartbeatKind[] = ["ping", "pong", "hold", "void", "hello"];
+/** By their number on the wire, from 1 on; 0 is no reason. */
+const REASONS: readonly VoidReason[] = ["unknown", "tooLong", "busy", "notServed", "givenUp"];
+const TENTH_MS = 100;
+const NO_FIELDS: HeartbeatFields = {};
+
+/**
+ * One heartbeat. How it looks on the wire is its format's business.
+ *
+ * @example A ping, and its answer
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { Heartbeat } from "@longlink/pipeline";
+ *
+ * const ping = new Heartbeat("ping", { timeMs: 240_000, sequence: 7 });
+ * const pong = new Heartbeat("pong", { sequence: ping.sequence });
+ * assertEquals(pong.kind, "pong");
+ * assertEquals(pong.sequence, 7);
+ * ```
+ */
+export class Heartbeat {
+  /** What it is for. */
+  readonly kind: HeartbeatKind;
+  /** The kind's number on the wire, 0 to 15; 5 and above are `unknown`. */
+  readonly code: number;
+  /** A time in ms; what it means depends on the kind. In a void it stands for the {@linkcode reason}. */
+  readonly timeMs: number;
+  /** Its number, 0 to 511. In a hello: version and abilities. */
+  readonly sequence: number;
+  /** For sessions: how much arrived, 0 to 65,535. */
+  readonly acknowledgement: number;
+
+  /**
+   * Makes a heartbeat.
+   *
+   * @param kind What it is for, or its number on the wire (0 to 15).
+   * @param fields What it carries.
+   * @throws {RangeError} If the kind or a field is out of range.
+   */
+  constructor(kind: Exclude<HeartbeatKind, "unknown"> | number, fields: HeartbeatFields = NO_FIELDS) {
+    const { timeMs = 0, sequence = 0, acknowledgement = 0 } = fields;
+    const code = typeof kind === "number" ? kind : KINDS.indexOf(kind);
+    checkWhole("code", code, 15);
+    if (!(timeMs >= 0 && timeMs <= MAX_HEARTBEAT_TIME_MS)) {
+      throw outOfRange("timeMs", timeMs, MAX_HEARTBEAT_TIME_MS);
+    }
+    checkWhole("sequence", sequence, HEARTBEAT_SEQUENCES - 1);
+    checkWhole("acknowledgement", acknowledgement, 0xffff);
+    this.kind = KINDS[code] ?? "unknown";
+    this.code = code;
+    this.timeMs = Math.ceil(timeMs / TENTH_MS) * TENTH_MS;
+    this.sequence = sequence;
+    this.acknowledgement = acknowledgement;
+  }
+
+  /**
+   * Makes a hello of this version.
+   *
+   * @param fields What its sender can do.
+   * @returns The hello.
+   * @throws {RangeError} If a field is out of range.
+   */
+  static hello(fields: HelloFields = {}): Heartbeat {
+    const { longestHoldMs: timeMs = 0, abilities = 0, acknowledgement = 0 } = fields;
+    checkWhole("abilities", abilities, 31);
+    return new Heartbeat("hello", { timeMs, sequence: abilities << 4 | HEARTBEAT_VERSION, acknowledgement });
+  }
+
+  /**
+   * Makes a void: the answer to a hold that gets no other.
+   *
+   * @param sequence The hold's number.
+   * @param reason Why.
+   * @param acknowledgement For sessions: how much arrived.
+   * @returns The void.
+   * @throws {RangeError} If a number is out of range.
+   */
+  static void(sequence: number, reason: Exclude<VoidReason, "unknown">, acknowledgement = 0): Heartbeat {
+    // The reason travels in the place of the time.
+    return new Heartbeat("void", { timeMs: REASONS.indexOf(reason) * TENTH_MS, sequence, acknowledgement });
+  }
+
+  /** In a void: why. Otherwise undefined. */
+  get reason(): VoidReason | undefined {
+    return this.kind === "void" ? REASONS[this.timeMs / TENTH_MS] ?? "unknown" : undefined;
+  }
+
+  /** In a hello: the sender's version of the protocol, 0 to 15. Otherwise undefined. */
+  get version(): number | undefined {
+    return this.kind === "hello" ? this.sequence & 0xf : undefined;
+  }
+
+  /** In a hello: the sender's abilities, 0 to 31. Otherwise undefined. */
+  get abilities(): number | undefined {
+    return this.kind === "hello" ? this.sequence >>> 4 : undefined;
+  }
+
+  /** In a hello: the longest hold that the sender serves, in ms; 0 is none. Otherwise undefined. */
+  get longestHoldMs(): number | undefined {
+    return this.kind === "hello" ? this.timeMs : undefined;
+  }
+}
+
+function checkWhole(name: string, value: number, most: number): void {
+  if (!(Number.isInteger(value) && value >= 0 && value <= most)) throw outOfRange(name, value, most);
+}
+
+function outOfRange(name: string, value: number, most: number): RangeError {
+  return new RangeError(`Cannot make the heartbeat: ${name} must be from 0 to ${most}, got ${value}`);
+}

@@ -1,0 +1,286 @@
+/**
+ * Tells when a link has been idle.
+ *
+ * @module
+ */
+
+import type { ChannelHandler, ChannelHandlerContext, ChannelPromise, Timer } from "../pipeline/mod.ts";
+
+/** For which direction a link was idle. */
+export type IdleState = "reader" | "writer" | "all";
+
+/** The link was idle for as long as was asked. */
+export interface IdleStateEvent {
+  /** Tells this event from others. */
+  readonly type: "idle";
+  /** `reader`: nothing came in. `writer`: nothing went out. `all`: neither. */
+  readonly state: IdleState;
+  /** Whether this is the first event since the last traffic of that kind. */
+  readonly first: boolean;
+}
+
+/** How long each direction may be idle before an event, in ms. 0 means: never tell. */
+export interface IdleTimes {
+  /** Without a read. Default: 0. */
+  readonly readerIdleMs?: number;
+  /** Without a write that left for the operating system. Default: 0. */
+  readonly writerIdleMs?: number;
+  /** Without either. Default: 0. */
+  readonly allIdleMs?: number;
+}
+
+/** Options of {@linkcode IdleStateHandler}. */
+export interface IdleStateHandlerOptions extends IdleTimes {
+  /**
+   * Whether progress of a message that is still being sent counts as a write,
+   * so that a slow link busy with one large message is not called idle.
+   * Default: true.
+   */
+  readonly observeOutput?: boolean;
+}
+
+/** One watched direction. */
+interface Watch {
+  readonly state: IdleState;
+  readonly idleMs: number;
+  /** When its last event was fired, in the loop's time; -1 if not on this link. */
+  toldMs: number;
+}
+
+// Shared by all links: an idle event costs no allocation.
+const EVENTS: Readonly<Record<IdleState, { first: IdleStateEvent; again: IdleStateEvent }>> = {
+  reader: eventsOf("reader"),
+  writer: eventsOf("writer"),
+  all: eventsOf("all"),
+};
+
+/** What the timer calls: one function for all links. Assigned by the class, which alone reaches it. */
+let runOf: (handler: IdleStateHandler) => void;
+
+/**
+ * Fires an {@linkcode IdleStateEvent} when nothing was read, written, or
+ * either, for a given time, and again each time that much longer. Keeps two
+ * clocks, last read and last write, that others can look at: last sent decides
+ * when to beat, last received decides when a link is dead.
+ *
+ * A read or a write costs one look at the clock. There is one timer per link,
+ * and traffic does not touch it: when it runs, it works out how much idle time
+ * is left. Same semantics as Netty 4.1's IdleStateHandler, except that it
+ * works for every link of a channel that is reopened.
+ *
+ * @example Telling that nothing was written for a minute
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { EmbeddedChannel, IdleStateHandler } from "@longlink/pipeline";
+ *
+ * const events: unknown[] = [];
+ * const channel = new EmbeddedChannel({
+ *   handlers: [
+ *     new IdleStateHandler({ writerIdleMs: 60_000 }),
+ *     { userEventTriggered: (_context, event) => events.push(event) },
+ *   ],
+ * });
+ * events.length = 0; // linkUp
+ * channel.advanceBy(60_000);
+ * assertEquals(events, [{ type: "idle", state: "writer", first: true }]);
+ * ```
+ */
+export class IdleStateHandler implements ChannelHandler {
+  readonly #observeOutput: boolean;
+  #context: ChannelHandlerContext | undefined = undefined;
+  #timer: Timer | undefined = undefined;
+  /** One for each direction that is watched; most links need two of three. */
+  #watches: Watch[] = [];
+  #lastReadMs = 0;
+  #lastWriteMs = 0;
+  #isReading = false;
+  #seenFlushedBytes = 0;
+  #onWritten: ((error: unknown) => void) | undefined = undefined;
+
+  /**
+   * @param options How long each direction may be idle; nothing is told by default.
+   * @throws {RangeError} If a time is negative or not finite.
+   */
+  constructor(options: IdleStateHandlerOptions = {}) {
+    this.#observeOutput = options.observeOutput ?? true;
+    this.setIdleTimes(options);
+  }
+
+  /** When data last came in, in the loop's time, ms. The start of the link if none has yet. */
+  get lastReadMs(): number {
+    return this.#lastReadMs;
+  }
+
+  /** When a write last left for the operating system, in the loop's time, ms. The start of the link if none has yet. */
+  get lastWriteMs(): number {
+    return this.#lastWriteMs;
+  }
+
+  /** How long the link has been idle in both directions, ms. */
+  get idleForMs(): number {
+    return this.#context === undefined
+      ? 0
+      : this.#context.loop.now() - Math.max(this.#lastReadMs, this.#lastWriteMs);
+  }
+
+  /**
+   * Changes the idle times, also while a link stands: what has passed of the
+   * current silence counts.
+   *
+   * @param times The new times in ms; what is left out is no longer told.
+   * @throws {RangeError} If a time is negative or not finite; nothing is changed then.
+   */
+  setIdleTimes(times: IdleTimes): void {
+    const reader = checkedIdleTime("readerIdleMs", times.readerIdleMs);
+    const writer = checkedIdleTime("writerIdleMs", times.writerIdleMs);
+    const all = checkedIdleTime("allIdleMs", times.allIdleMs);
+    if (
+      reader === this.#idleMs("reader") && writer === this.#idleMs("writer") && all === this.#idleMs("all")
+    ) return;
+    const watches: Watch[] = [];
+    for (const [state, idleMs] of [["reader", reader], ["writer", writer], ["all", all]] as const) {
+      if (idleMs > 0) watches.push({ state, idleMs, toldMs: this.#watch(state)?.toldMs ?? -1 });
+    }
+    this.#watches = watches;
+    if (this.#timer !== undefined || this.#context?.channel.isActive) this.#arm();
+  }
+
+  /** Starts, where a link stands already. */
+  handlerAdded(context: ChannelHandlerContext): void {
+    this.#context = context;
+    if (context.channel.isActive) this.#start(context);
+  }
+
+  /** Stops. */
+  handlerRemoved(): void {
+    this.#stop();
+    this.#context = undefined;
+  }
+
+  /** Starts with the link. */
+  channelActive(context: ChannelHandlerContext): void {
+    this.#start(context);
+    context.fireChannelActive();
+  }
+
+  /** Stops with the link. */
+  channelInactive(context: ChannelHandlerContext): void {
+    this.#stop();
+    context.fireChannelInactive();
+  }
+
+  /** While a batch is being read the link is not idle; the clock is looked at when it ends. */
+  channelRead(context: ChannelHandlerContext, message: unknown): void {
+    this.#isReading = true;
+    context.fireChannelRead(message);
+  }
+
+  /** Takes the time of the read before the others act on it. */
+  channelReadComplete(context: ChannelHandlerContext): void {
+    if (this.#isReading) {
+      this.#lastReadMs = context.loop.now();
+      this.#isReading = false;
+    }
+    context.fireChannelReadComplete();
+  }
+
+  /** Takes the time when the write has left. */
+  write(context: ChannelHandlerContext, message: unknown, promise: ChannelPromise): void {
+    promise.observe(
+      this.#onWritten ??= (error) => {
+        if (error === undefined && this.#context !== undefined) this.#lastWriteMs = this.#context.loop.now();
+      },
+    );
+    context.write(message, promise);
+  }
+
+  #start(context: ChannelHandlerContext): void {
+    this.#lastReadMs = this.#lastWriteMs = context.loop.now();
+    this.#isReading = false;
+    this.#seenFlushedBytes = context.channel.flushedBytes;
+    for (const watch of this.#watches) watch.toldMs = -1;
+    this.#arm();
+  }
+
+  #stop(): void {
+    this.#timer?.cancel();
+    this.#timer = undefined;
+  }
+
+  #arm(): void {
+    this.#stop();
+    const context = this.#context;
+    if (context === undefined || this.#watches.length === 0) return;
+    let dueMs = Infinity;
+    for (const watch of this.#watches) dueMs = Math.min(dueMs, this.#dueMs(watch));
+    this.#timer = context.loop.schedule(Math.max(0, dueMs - context.loop.now()), runOf, this);
+  }
+
+  #dueMs(watch: Watch): number {
+    return Math.max(this.#lastTrafficMs(watch.state), watch.toldMs) + watch.idleMs;
+  }
+
+  #lastTrafficMs(state: IdleState): number {
+    if (state === "reader") return this.#lastReadMs;
+    if (state === "writer") return this.#lastWriteMs;
+    return Math.max(this.#lastReadMs, this.#lastWriteMs);
+  }
+
+  #run(): void {
+    const context = this.#context;
+    this.#timer = undefined;
+    if (context === undefined) return;
+    const nowMs = context.loop.now();
+    this.#noticeProgress(context, nowMs);
+    const watches = this.#watches;
+    for (const watch of watches) {
+      if (watch.state !== "writer" && this.#isReading) {
+        // A batch is being read right now: this silence is over.
+        this.#lastReadMs = nowMs;
+      } else if (this.#dueMs(watch) <= nowMs) {
+        const event =
+          EVENTS[watch.state][watch.toldMs <= this.#lastTrafficMs(watch.state) ? "first" : "again"];
+        watch.toldMs = nowMs;
+        context.fireUserEventTriggered(event);
+        // The event may have led to new idle times, a lost link or the removal of this handler.
+        if (this.#watches !== watches || !context.channel.isActive || context.isRemoved) return;
+      }
+    }
+    this.#arm();
+  }
+
+  /** A large message on its way shows as bytes that leave without any write being done. */
+  #noticeProgress(context: ChannelHandlerContext, nowMs: number): void {
+    const { flushedBytes, pendingBytes } = context.channel;
+    if (this.#observeOutput && pendingBytes > 0 && flushedBytes !== this.#seenFlushedBytes) {
+      this.#lastWriteMs = nowMs;
+    }
+    this.#seenFlushedBytes = flushedBytes;
+  }
+
+  #watch(state: IdleState): Watch | undefined {
+    return this.#watches.find((watch) => watch.state === state);
+  }
+
+  #idleMs(state: IdleState): number {
+    return this.#watch(state)?.idleMs ?? 0;
+  }
+
+  static {
+    runOf = (handler) => handler.#run();
+  }
+}
+
+function checkedIdleTime(name: string, value: number = 0): number {
+  if (value >= 0 && value < Infinity) return value;
+  throw new RangeError(
+    `Cannot watch for idleness: ${name} must be a finite number of ms, 0 or more, got ${value}`,
+  );
+}
+
+function eventsOf(state: IdleState): { first: IdleStateEvent; again: IdleStateEvent } {
+  return {
+    first: Object.freeze({ type: "idle", state, first: true } as const),
+    again: Object.freeze({ type: "idle", state, first: false } as const),
+  };
+}

@@ -1,0 +1,129 @@
+/**
+ * The handlers in their right order.
+ *
+ * @module
+ */
+
+import type { ChannelHandler } from "../pipeline/mod.ts";
+import { AdaptiveIntervalHandler, type AdaptiveIntervalOptions } from "./adaptive_interval_handler.ts";
+import type { HeartbeatFormat } from "./heartbeat/heartbeat_format.ts";
+import { HeartbeatDecoder } from "./heartbeat_decoder.ts";
+import { HeartbeatEncoder } from "./heartbeat_encoder.ts";
+import { HeartbeatResponder, type HeartbeatResponderOptions } from "./heartbeat_responder.ts";
+import { IdleStateHandler } from "./idle_state_handler.ts";
+import { MessagePackCodec } from "./message_pack_codec.ts";
+import { ReconnectHandler, type ReconnectOptions } from "./reconnect_handler.ts";
+import { VarintFrameDecoder } from "./varint_frame_decoder.ts";
+import { VarintFrameEncoder } from "./varint_frame_encoder.ts";
+
+/** What both ends of a link must agree on. */
+export interface WireOptions {
+  /** How heartbeats look. Default: `messagePackFormat()`. */
+  readonly format?: HeartbeatFormat;
+  /** The longest frame either way, in bytes, 1 to 2^32 - 1. Default: 1,048,576. */
+  readonly maxFrameBytes?: number;
+  /**
+   * What encodes and decodes the application's messages, or null: then the
+   * application reads and writes `Uint8Array`. Default: a `MessagePackCodec`.
+   */
+  readonly codec?: ChannelHandler | null;
+}
+
+/** Options of {@linkcode keepAlive}. */
+export interface KeepAliveOptions extends WireOptions, AdaptiveIntervalOptions {
+  /** Timing and bounds of reconnecting, or null: then the channel closes with its link. Default: on. */
+  readonly reconnect?: ReconnectOptions | null;
+}
+
+/** Options of {@linkcode answerKeepAlive}. */
+export interface AnswerKeepAliveOptions extends WireOptions, HeartbeatResponderOptions {}
+
+// These three have no state of a channel; a hundred thousand links share them.
+const FRAME_ENCODER = new VarintFrameEncoder();
+const HEARTBEAT_ENCODER = new HeartbeatEncoder();
+const CODEC = new MessagePackCodec();
+
+/**
+ * The handlers that keep a client's link alive, in their right order:
+ *
+ * 1. `IdleStateHandler` keeps the clocks of last read and last write.
+ * 2. `VarintFrameDecoder`, `VarintFrameEncoder` cut the byte stream into
+ *    messages; on a WebSocket they have nothing to do.
+ * 3. `HeartbeatDecoder`, `HeartbeatEncoder` tell heartbeats from messages.
+ * 4. `AdaptiveIntervalHandler` beats at the interval it learned, and notices
+ *    when nobody answers.
+ * 5. `ReconnectHandler` brings the link back, and holds what is written
+ *    meanwhile.
+ * 6. `MessagePackCodec` makes the application's messages of bytes.
+ *
+ * Add the application's own handlers after them. Made anew by each call, for
+ * one channel.
+ *
+ * @param options What differs from the defaults; the defaults suit most.
+ * @returns The handlers, from head to tail.
+ * @throws {RangeError} If a number is out of range.
+ *
+ * @example The common case is one line
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { EmbeddedChannel, keepAlive } from "@longlink/pipeline";
+ *
+ * const channel = new EmbeddedChannel({ handlers: keepAlive() });
+ * assertEquals((channel.readOutbound() as Uint8Array).length, 10); // the first heartbeat
+ * await channel.close();
+ * ```
+ */
+export function keepAlive(options?: KeepAliveOptions): ChannelHandler[] {
+  if (options === undefined) {
+    return [...wire(), new AdaptiveIntervalHandler(), new ReconnectHandler(), CODEC];
+  }
+  const { reconnect, codec } = options;
+  return [
+    ...wire(options),
+    new AdaptiveIntervalHandler(options),
+    ...(reconnect === null ? [] : [new ReconnectHandler(reconnect)]),
+    ...codecs(codec),
+  ];
+}
+
+/**
+ * The handlers that answer a client's keep-alive on the server, in their right
+ * order: as for {@linkcode keepAlive}, with a `HeartbeatResponder` in place of
+ * the two that beat and reconnect.
+ *
+ * @param options What differs from the defaults. `format`, `maxFrameBytes` and
+ *   `codec` must be the client's.
+ * @returns The handlers, from head to tail.
+ * @throws {RangeError} If a number is out of range.
+ *
+ * @example A server's pipeline
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { answerKeepAlive, EmbeddedChannel } from "@longlink/pipeline";
+ *
+ * const received: unknown[] = [];
+ * const channel = new EmbeddedChannel({
+ *   handlers: [...answerKeepAlive(), { channelRead: (_context, message) => received.push(message) }],
+ * });
+ * channel.writeInbound(new Uint8Array([3, 0xa2, 0x68, 0x69])); // a frame of 3 bytes: "hi" in MessagePack
+ * assertEquals(received, ["hi"]);
+ * await channel.close();
+ * ```
+ */
+export function answerKeepAlive(options: AnswerKeepAliveOptions = {}): ChannelHandler[] {
+  return [...wire(options), new HeartbeatResponder(options), ...codecs(options.codec)];
+}
+
+function wire({ format, maxFrameBytes }: WireOptions = {}): ChannelHandler[] {
+  return [
+    new IdleStateHandler(),
+    new VarintFrameDecoder({ maxFrameBytes }),
+    maxFrameBytes === undefined ? FRAME_ENCODER : new VarintFrameEncoder({ maxFrameBytes }),
+    new HeartbeatDecoder({ format }),
+    format === undefined ? HEARTBEAT_ENCODER : new HeartbeatEncoder({ format }),
+  ];
+}
+
+function codecs(codec: ChannelHandler | null = CODEC): ChannelHandler[] {
+  return codec === null ? [] : [codec];
+}

@@ -1,0 +1,112 @@
+/**
+ * Messages to and from MessagePack.
+ *
+ * @module
+ */
+
+import type { ChannelHandler, ChannelHandlerContext, ChannelPromise } from "../pipeline/mod.ts";
+import { DecodeError } from "./errors.ts";
+import { encodeHeartbeat } from "./heartbeat/_heartbeat_bytes.ts";
+import { Heartbeat } from "./heartbeat/heartbeat.ts";
+import { decodeMessagePack } from "./_msgpack_decode.ts";
+import { encodeMessagePack } from "./_msgpack_encode.ts";
+
+/** Options of a {@linkcode MessagePackCodec}. */
+export interface MessagePackCodecOptions {
+  /** How deep arrays and objects may be nested, both ways, 1 to 512. Default: 64. */
+  readonly maxDepth?: number;
+}
+
+/**
+ * Makes a `Uint8Array` of each written value, and a value of each `Uint8Array`
+ * that arrives: one message is one MessagePack value. Values are null,
+ * booleans, numbers, bigints, strings, `Uint8Array` (bin), arrays, plain
+ * objects, dates, and {@linkcode MessagePackExtension} for ext types that the
+ * codec does not know. `undefined` arrives as null. An integer beyond
+ * +-(2^53 - 1) arrives as a bigint, any other as a number; a bigint is written
+ * as a 64-bit integer. Dates are written as msgpack-lite does (ext 0x0d) and
+ * also read as MessagePack's own timestamps. {@linkcode Heartbeat} values
+ * travel as ext 0x4c. Half a surrogate pair is written as U+FFFD.
+ *
+ * Bytes are checked before anything is made of them: lengths against what is
+ * there, depth, and the keys of maps, which must be strings or integers and
+ * never `__proto__`. What fails, and text where bytes are due, is a
+ * {@linkcode DecodeError}: it goes to `exceptionCaught` and the link is
+ * dropped with the reason `protocol`, since going on would lose a message
+ * silently. Inbound messages of other types pass through.
+ *
+ * A value that cannot be encoded (a function, a symbol, a `Map` or `Set`,
+ * something circular) fails that write alone with a `TypeError`, a bigint of
+ * more than 64 bits with a `RangeError`.
+ *
+ * @example There and back
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { EmbeddedChannel, MessagePackCodec } from "@longlink/pipeline";
+ *
+ * const channel = new EmbeddedChannel({ handlers: [new MessagePackCodec()] });
+ * channel.writeOutbound({ text: "hi" });
+ * const bytes = channel.readOutbound();
+ * assertEquals(bytes, new Uint8Array([0x81, 0xa4, 0x74, 0x65, 0x78, 0x74, 0xa2, 0x68, 0x69]));
+ * channel.writeInbound(bytes);
+ * assertEquals(channel.readInbound(), { text: "hi" });
+ * ```
+ */
+export class MessagePackCodec implements ChannelHandler {
+  /** It has no state of a channel, so one instance serves any number. */
+  readonly isSharable = true;
+  readonly #maxDepth: number;
+  #errors = 0;
+
+  /**
+   * Makes a codec.
+   *
+   * @param options Its limit.
+   * @throws {RangeError} If the limit is out of range.
+   */
+  constructor(options: MessagePackCodecOptions = {}) {
+    const { maxDepth = 64 } = options;
+    if (!(Number.isInteger(maxDepth) && maxDepth >= 1 && maxDepth <= 512)) {
+      throw new RangeError(
+        `Cannot make the MessagePackCodec: maxDepth must be from 1 to 512, got ${maxDepth}`,
+      );
+    }
+    this.#maxDepth = maxDepth;
+  }
+
+  /** How often a peer sent what cannot be decoded, over all channels of this instance. */
+  get errors(): number {
+    return this.#errors;
+  }
+
+  /** Decodes bytes and hands the value on. */
+  channelRead(context: ChannelHandlerContext, message: unknown): void {
+    let value = message;
+    if (message instanceof Uint8Array) {
+      try {
+        value = decodeMessagePack(message, this.#maxDepth);
+      } catch (error) {
+        this.#refuse(context, error as Error);
+        return;
+      }
+    } else if (typeof message === "string") {
+      this.#refuse(context, new DecodeError("message", "text came where bytes are due"));
+      return;
+    }
+    context.fireChannelRead(value);
+  }
+
+  /** Encodes the value and passes the bytes on. */
+  write(context: ChannelHandlerContext, message: unknown, promise: ChannelPromise): void {
+    const bytes = message instanceof Heartbeat
+      ? encodeHeartbeat(message)
+      : encodeMessagePack(message, this.#maxDepth);
+    context.write(bytes, promise);
+  }
+
+  #refuse(context: ChannelHandlerContext, error: Error): void {
+    this.#errors++;
+    context.fireExceptionCaught(error);
+    context.channel.drop("protocol", error);
+  }
+}

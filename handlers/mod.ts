@@ -1,0 +1,30 @@
+/**
+ * The policy: handlers that keep a link alive.
+ *
+ * @module
+ */
+
+export * from "./adaptive/fixed_interval.ts";
+export * from "./adaptive/interval_strategy.ts";
+export * from "./adaptive/stepwise.ts";
+export * from "./adaptive_interval_handler.ts";
+export * from "./errors.ts";
+export * from "./heartbeat/heartbeat.ts";
+export * from "./heartbeat/heartbeat_format.ts";
+export * from "./heartbeat/message_pack_format.ts";
+export * from "./heartbeat/raw_format.ts";
+export * from "./heartbeat_decoder.ts";
+export * from "./heartbeat_encoder.ts";
+export * from "./heartbeat_responder.ts";
+export * from "./idle_state_handler.ts";
+export * from "./keep_alive.ts";
+export * from "./keep_alive_event.ts";
+export * from "./length_field_frame_decoder.ts";
+export * from "./length_field_frame_encoder.ts";
+export * from "./message_pack_codec.ts";
+export * from "./message_pack_extension.ts";
+export * from "./reconnect_handler.ts";
+export * from "./stores/interval_store.ts";
+export * from "./stores/memory_interval_store.ts";
+export * from "./varint_frame_decoder.ts";
+export * from "./varint_frame_encoder.ts";

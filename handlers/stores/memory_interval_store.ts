@@ -1,0 +1,73 @@
+/**
+ * Keeps learned intervals in memory.
+ *
+ * @module
+ */
+
+import type { IntervalRecord, IntervalStore } from "./interval_store.ts";
+
+/** Options of {@linkcode MemoryIntervalStore}. */
+export interface MemoryIntervalStoreOptions {
+  /** How many networks to keep; the one not used for longest goes first. 1 or more. Default: 100. */
+  readonly maxNetworks?: number;
+}
+
+/**
+ * An {@linkcode IntervalStore} for as long as the process lives, bounded.
+ *
+ * @example The least recently used network is forgotten
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { MemoryIntervalStore } from "@longlink/pipeline";
+ *
+ * const store = new MemoryIntervalStore({ maxNetworks: 1 });
+ * const record = { strategy: "stepwise", intervalMs: 260_000, loMs: 270_000, hiMs: 330_000, isSettled: true, atMs: 0 };
+ * store.set("home", record);
+ * store.set("train", record);
+ * assertEquals(store.get("home"), undefined);
+ * ```
+ */
+export class MemoryIntervalStore implements IntervalStore {
+  readonly #maxNetworks: number;
+  /** A map keeps the order of insertion: the first entry is the least recently used. */
+  readonly #records = new Map<string, IntervalRecord>();
+
+  /**
+   * @param options Its bound.
+   * @throws {RangeError} If `maxNetworks` is not a whole number of 1 or more.
+   */
+  constructor(options: MemoryIntervalStoreOptions = {}) {
+    const { maxNetworks = 100 } = options;
+    if (!Number.isInteger(maxNetworks) || maxNetworks < 1) {
+      throw new RangeError(`Cannot make the store: maxNetworks must be a whole number of 1 or more, got ${maxNetworks}`);
+    }
+    this.#maxNetworks = maxNetworks;
+  }
+
+  /** How many networks it knows. */
+  get size(): number {
+    return this.#records.size;
+  }
+
+  /** @returns What is known of the network, or undefined. */
+  get(network: string): IntervalRecord | undefined {
+    const record = this.#records.get(network);
+    if (record !== undefined) this.#touch(network, record);
+    return record;
+  }
+
+  /** Keeps a record. */
+  set(network: string, record: IntervalRecord): void {
+    this.#touch(network, record);
+    if (this.#records.size <= this.#maxNetworks) return;
+    for (const oldest of this.#records.keys()) {
+      this.#records.delete(oldest);
+      break;
+    }
+  }
+
+  #touch(network: string, record: IntervalRecord): void {
+    this.#records.delete(network);
+    this.#records.set(network, record);
+  }
+}

@@ -27,5 +27,7 @@ export interface BackoffRule {
  */
 export function backoffMs(rule: BackoffRule, tries: number, outageMs: number, random: number): number {
   const capMs = outageMs >= rule.lateAfterMs ? rule.lateCapMs : rule.capMs;
-  return random * Math.min(rule.firstMs * 2 ** tries, capMs);
+  // A first try at once (0 ms) must not mean that all others come at once too.
+  const boundMs = tries === 0 ? rule.firstMs : Math.max(rule.firstMs, 1) * 2 ** tries;
+  return random * Math.min(boundMs, capMs);
 }

@@ -9,7 +9,7 @@ import { checkedMs } from "./_checks.ts";
 import { Heartbeat, MAX_HEARTBEAT_TIME_MS } from "./heartbeat/heartbeat.ts";
 import { sendHeartbeat } from "./_send_heartbeat.ts";
 import { idleStateOf } from "./_idle_state.ts";
-import type { IdleStateEvent } from "./idle_state_handler.ts";
+import type { IdleStateEvent, IdleStateHandler } from "./idle_state_handler.ts";
 
 /** Options of {@linkcode HeartbeatResponder}. */
 export interface HeartbeatResponderOptions {
@@ -53,6 +53,7 @@ export class HeartbeatResponder implements ChannelHandler {
   readonly #firstPingMs: number;
   readonly #sayHello: boolean;
   #greeted = false;
+  #heardPing = false;
 
   /**
    * @param options Its limits.
@@ -68,18 +69,18 @@ export class HeartbeatResponder implements ChannelHandler {
   }
 
   /**
-   * Checks that it will be told of silence.
+   * Checks that it will be told of silence, and starts where a link stands.
    *
    * @throws {TypeError} If there is no IdleStateHandler.
    */
   handlerAdded(context: ChannelHandlerContext): void {
-    idleStateOf(context);
+    const idleState = idleStateOf(context);
+    if (context.channel.isActive) this.#start(idleState);
   }
 
   /** Starts to wait for the first ping. */
   channelActive(context: ChannelHandlerContext): void {
-    this.#greeted = false;
-    idleStateOf(context).setIdleTimes({ readerIdleMs: this.#firstPingMs });
+    this.#start(idleStateOf(context));
     context.fireChannelActive();
   }
 
@@ -93,15 +94,25 @@ export class HeartbeatResponder implements ChannelHandler {
 
   /** Drops a link whose peer was silent for too long. */
   userEventTriggered(context: ChannelHandlerContext, event: unknown): void {
-    const { type, state } = event as IdleStateEvent;
-    if (type === "idle" && state === "reader") context.channel.drop("unanswered");
+    const known = event as IdleStateEvent | undefined | null;
+    if (known?.type === "idle" && known.state === "reader") context.channel.drop("unanswered");
     else context.fireUserEventTriggered(event);
+  }
+
+  #start(idleState: IdleStateHandler): void {
+    this.#greeted = false;
+    this.#heardPing = false;
+    idleState.setIdleTimes({ readerIdleMs: this.#firstPingMs });
   }
 
   #answerPing(context: ChannelHandlerContext, ping: Heartbeat): void {
     this.pings++;
-    // A ping that announces nothing asks for nothing but an answer.
+    const isFirst = !this.#heardPing;
+    this.#heardPing = true;
     if (ping.timeMs > 0) idleStateOf(context).setIdleTimes({ readerIdleMs: ping.timeMs + this.#graceMs });
+    // The peer announces nothing (its format may carry no time), so nothing says
+    // how long it may be silent: the limit for the first ping is not meant for it.
+    else if (isFirst) idleStateOf(context).setIdleTimes({});
     this.#answer(context, new Heartbeat("pong", { sequence: ping.sequence }));
   }
 

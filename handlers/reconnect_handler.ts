@@ -74,11 +74,11 @@ export interface ReconnectFailedEvent {
 export type ReconnectState = "idle" | "connecting" | "up" | "waiting" | "offline" | "stopped";
 
 type State =
-  | { readonly kind: "idle" | "connecting" | "up" | "offline" | "stopped" }
+  | { readonly kind: "idle" | "up" | "offline" | "stopped" }
+  | { readonly kind: "connecting"; readonly stopListening: () => void }
   | { readonly kind: "waiting"; readonly timer: Timer; readonly stopListening: () => void };
 
 const IDLE: State = { kind: "idle" };
-const CONNECTING: State = { kind: "connecting" };
 const UP: State = { kind: "up" };
 const OFFLINE: State = { kind: "offline" };
 const STOPPED: State = { kind: "stopped" };
@@ -119,7 +119,6 @@ const STOPPED: State = { kind: "stopped" };
 export class ReconnectHandler implements ChannelHandler {
   readonly #settings: Settings;
   #state: State = IDLE;
-  #context: ChannelHandlerContext | undefined = undefined;
   #source: RemoteSource | undefined = undefined;
   /** The first connect, until its link stands or it is given up. */
   #firstConnect: ChannelPromise | undefined = undefined;
@@ -156,9 +155,11 @@ export class ReconnectHandler implements ChannelHandler {
 
   /** From now on the channel outlives its links. */
   handlerAdded(context: ChannelHandlerContext): void {
-    this.#context = context;
     context.channel.autoClose = false;
-    if (context.channel.isActive) this.#state = UP;
+    // Set anew: an instance may come back after it was taken out.
+    this.#state = context.channel.isActive ? UP : IDLE;
+    this.#source = undefined;
+    this.#tries = 0;
   }
 
   /** Gives the channel back its own ways. */
@@ -167,16 +168,25 @@ export class ReconnectHandler implements ChannelHandler {
     context.channel.autoClose = true;
   }
 
-  /** Remembers where to connect to, and tries until there is a link. */
+  /**
+   * Remembers where to connect to, and tries until there is a link.
+   *
+   * @throws {TypeError} (as the connect's failure) If a link stands or is being brought back.
+   */
   connect(context: ChannelHandlerContext, remote: RemoteSource, promise: ChannelPromise): void {
-    if (this.#state.kind !== "idle") {
+    const { kind } = this.#state;
+    if (kind === "stopped" || context.channel.isActive) {
       context.connect(remote, promise);
-      return;
+    } else if (kind !== "idle") {
+      // A second connect at the same time would make one of the two fail for good.
+      promise.reject(new TypeError(`Cannot connect: the channel brings its link back by itself (${kind})`));
+    } else {
+      this.#source = remote;
+      this.#firstConnect = promise;
+      this.#outageStartMs = context.loop.now();
+      if (this.#isOffline) this.#state = OFFLINE;
+      else this.#try(context);
     }
-    this.#source = remote;
-    this.#firstConnect = promise;
-    this.#outageStartMs = context.loop.now();
-    this.#try(context);
   }
 
   /** Lets what is written wait while there is no link. */
@@ -230,11 +240,11 @@ export class ReconnectHandler implements ChannelHandler {
         break;
       case "network":
         this.#isOffline = known.state === "offline";
-        if (this.#isOffline) this.#goOffline();
+        if (this.#isOffline) this.#goOffline(context);
         else this.#tryNow(context);
         break;
       case "appState":
-        if (known.state === "foreground" && this.#state.kind === "waiting") this.#tryNow(context);
+        if (known.state === "foreground" && this.#state.kind === "waiting") this.#try(context);
         break;
     }
     context.fireUserEventTriggered(event);
@@ -242,7 +252,8 @@ export class ReconnectHandler implements ChannelHandler {
 
   #try(context: ChannelHandlerContext): void {
     this.#leaveState();
-    this.#state = CONNECTING;
+    const connecting: State = { kind: "connecting", stopListening: this.#listenForWake(context) };
+    this.#state = connecting;
     const promise = new ChannelPromise();
     promise.onSettled((error) => {
       if (error === undefined) {
@@ -250,7 +261,7 @@ export class ReconnectHandler implements ChannelHandler {
         this.#firstConnect = undefined;
         // Until the peer answers this is one more try that may come to nothing.
         this.#tries++;
-      } else if (this.#state === CONNECTING) {
+      } else if (this.#state === connecting) {
         this.#tries++;
         if (error instanceof TypeError) this.#giveUp(context, error);
         else this.#retry(context, error);
@@ -264,6 +275,7 @@ export class ReconnectHandler implements ChannelHandler {
       this.#giveUp(context, error ?? new LinkDownError("connect", this.#lastDown?.reason ?? "reset"));
       return;
     }
+    this.#leaveState();
     if (this.#isOffline) {
       this.#state = OFFLINE;
       return;
@@ -273,10 +285,7 @@ export class ReconnectHandler implements ChannelHandler {
     this.#state = {
       kind: "waiting",
       timer: loop.schedule(delayMs, () => this.#try(context)),
-      // A machine that wakes has most likely another network by now.
-      stopListening: loop.onLate(({ kind }) => {
-        if (kind === "slept") this.#tryNow(context);
-      }),
+      stopListening: this.#listenForWake(context),
     };
     const attempt = this.#tries + 1;
     context.fireUserEventTriggered(
@@ -285,14 +294,28 @@ export class ReconnectHandler implements ChannelHandler {
     );
   }
 
-  #tryNow(context: ChannelHandlerContext): void {
-    if (this.#state.kind === "waiting" || this.#state.kind === "offline") this.#try(context);
+  /** A machine that wakes has most likely another network by now. */
+  #listenForWake(context: ChannelHandlerContext): () => void {
+    return context.loop.onLate(({ kind }) => {
+      if (kind === "slept") this.#tryNow(context);
+    });
   }
 
-  #goOffline(): void {
-    if (this.#state.kind !== "waiting") return;
+  /** The network is back or another one. */
+  #tryNow(context: ChannelHandlerContext): void {
+    const { kind } = this.#state;
+    if (kind !== "waiting" && kind !== "connecting" && kind !== "offline") return;
+    this.#goOffline(context);
+    this.#try(context);
+  }
+
+  /** Ends what is on its way: a try begun on a network that is gone would hang until it times out. */
+  #goOffline(context: ChannelHandlerContext): void {
+    const { kind } = this.#state;
+    if (kind !== "waiting" && kind !== "connecting") return;
     this.#leaveState();
     this.#state = OFFLINE;
+    if (kind === "connecting") context.channel.drop("networkChanged");
   }
 
   #giveUp(context: ChannelHandlerContext, error: unknown): void {
@@ -315,9 +338,9 @@ export class ReconnectHandler implements ChannelHandler {
   }
 
   #leaveState(): void {
-    if (this.#state.kind !== "waiting") return;
-    this.#state.timer.cancel();
-    this.#state.stopListening();
+    const state = this.#state;
+    if (state.kind === "waiting") state.timer.cancel();
+    if (state.kind === "waiting" || state.kind === "connecting") state.stopListening();
   }
 }
 

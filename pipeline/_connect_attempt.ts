@@ -51,12 +51,16 @@ export class ConnectAttempt {
   /** Begins. Calls back before it returns where nothing has to be waited for. */
   start(): void {
     const { source } = this.#options;
+    if (typeof source !== "function") return this.#dial(source);
+    // Wrapped, because a TypeError (which a failed fetch is as well) would look
+    // like an address that is wrong for good.
+    const failed = (cause: unknown) => this.fail(new ConnectError("the remote", "its address could not be had", { cause }));
     try {
-      const remote = typeof source === "function" ? source({ signal: this.#abort.signal }) : source;
-      if (isPromise(remote)) remote.then((remote) => this.#dial(remote), (error) => this.fail(error));
+      const remote = source({ signal: this.#abort.signal });
+      if (isPromise(remote)) remote.then((remote) => this.#dial(remote), failed);
       else this.#dial(remote);
     } catch (error) {
-      this.fail(error);
+      failed(error);
     }
   }
 

@@ -19,7 +19,9 @@ const SPENT: Task = () => {};
 export function deadline(nowMs: number, delayMs: number): number {
   // The negated form also catches NaN.
   if (!(delayMs >= 0 && delayMs < Infinity)) {
-    throw new RangeError(`Cannot schedule a timer: delayMs is ${delayMs}, wanted a finite number of 0 or more`);
+    throw new RangeError(
+      `Cannot schedule a timer: delayMs is ${delayMs}, wanted a finite number of 0 or more`,
+    );
   }
   // 2^53 ms are 285,000 years; a later deadline would never come either.
   return Math.min(Math.ceil(nowMs + delayMs), Number.MAX_SAFE_INTEGER);
@@ -241,7 +243,9 @@ export class TimerWheel {
   }
 
   #startOf(slot: Slot): number {
-    if (slot.level < LOW_LEVELS) return this.#high * LOW_RANGE + replaceFrom(this.#low, slot.level, slot.index);
+    if (slot.level < LOW_LEVELS) {
+      return this.#high * LOW_RANGE + replaceFrom(this.#low, slot.level, slot.index);
+    }
     return replaceFrom(this.#high, slot.level - LOW_LEVELS, slot.index) * LOW_RANGE;
   }
 

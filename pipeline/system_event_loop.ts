@@ -153,6 +153,8 @@ export class SystemEventLoop implements EventLoop {
   };
 
   /**
+   * Makes a loop whose time begins at 0. It takes no host timer before one is needed.
+   *
    * @param options Tolerance, wake tick, error sink and host.
    * @throws {RangeError} If `lateToleranceMs` is below 10 or `wakeTickMs` is not above 0.
    */

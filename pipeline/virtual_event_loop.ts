@@ -13,6 +13,12 @@ const DEFAULT_WALL_START_MS = 1_767_225_600_000;
 /** So many timers at one instant beyond those pending when it began cannot be meant. */
 const MAX_RUNS_AT_ONE_INSTANT = 1_000_000;
 const ALL = Infinity;
+/**
+ * Deno, Node and Bun have this; browsers have a MessageChannel whose messages
+ * are turns of their own, while Deno's may overtake promise jobs. Taken once,
+ * before a test library replaces the globals.
+ */
+const immediate = (globalThis as { setImmediate?: (callback: () => void) => unknown }).setImmediate;
 
 /** Options of a {@linkcode VirtualEventLoop}. */
 export interface VirtualEventLoopOptions {
@@ -89,6 +95,8 @@ export class VirtualEventLoop implements EventLoop {
   #errors: unknown[] = [];
 
   /**
+   * Makes a loop whose time stands still.
+   *
    * @param options Where the clocks begin, and the seed.
    * @throws {RangeError} If an option is out of its range.
    */
@@ -96,7 +104,9 @@ export class VirtualEventLoop implements EventLoop {
     const { startMs = 0, wallStartMs = DEFAULT_WALL_START_MS, seed = 1 } = options;
     checkRange("create an event loop", "startMs", startMs, 0);
     if (!Number.isFinite(wallStartMs)) {
-      throw new RangeError(`Cannot create an event loop: wallStartMs is ${wallStartMs}, wanted a finite number`);
+      throw new RangeError(
+        `Cannot create an event loop: wallStartMs is ${wallStartMs}, wanted a finite number`,
+      );
     }
     if (!Number.isSafeInteger(seed)) {
       throw new RangeError(`Cannot create an event loop: seed is ${seed}, wanted a whole number`);
@@ -205,16 +215,14 @@ export class VirtualEventLoop implements EventLoop {
     const targetMs = this.#nowMs + ms;
     checkRange("advance", "targetMs", targetMs, this.#nowMs);
     this.#begin();
-    const turns = new MacrotaskTurns();
     try {
-      await turns.next();
+      await nextTurn();
       for (let dueMs = this.nextDueMs; dueMs !== undefined && dueMs <= targetMs; dueMs = this.nextDueMs) {
         this.#runUntil(dueMs);
-        await turns.next();
+        await nextTurn();
       }
       this.#runUntil(targetMs);
     } finally {
-      turns.close();
       this.#moving = false;
     }
     this.#throwErrors();
@@ -225,12 +233,7 @@ export class VirtualEventLoop implements EventLoop {
    * `await`s, and moves no time. What waits for real I/O is not waited for.
    */
   async runMicrotasks(): Promise<void> {
-    const turns = new MacrotaskTurns();
-    try {
-      await turns.next();
-    } finally {
-      turns.close();
-    }
+    await nextTurn();
   }
 
   /**
@@ -297,7 +300,11 @@ export class VirtualEventLoop implements EventLoop {
   }
 
   #runUntil(targetMs: number): void {
-    for (let timer = this.#wheel.takeDue(targetMs); timer !== undefined; timer = this.#wheel.takeDue(targetMs)) {
+    for (
+      let timer = this.#wheel.takeDue(targetMs);
+      timer !== undefined;
+      timer = this.#wheel.takeDue(targetMs)
+    ) {
       this.#moveTo(timer.dueMs);
       try {
         timer.run();
@@ -331,31 +338,21 @@ export class VirtualEventLoop implements EventLoop {
 }
 
 /**
- * Turns of the host's own loop. A turn begins only when no promise job is left,
- * so one is enough for any chain of `await`s; a fixed number of `await`s in a
- * row would miss a longer one. Messages, because the host's timers have
- * a delay of a millisecond or more, which a simulation pays at every step.
+ * Waits for the next turn of the host's own loop. A turn begins only when no
+ * promise job is left, so one is enough for any chain of `await`s; a fixed
+ * number of `await`s in a row would miss a longer one. Not by a host timer:
+ * its delay of a millisecond or more would be paid at every step.
  */
-class MacrotaskTurns {
-  readonly #channel = new MessageChannel();
-  #resolve: (() => void) | undefined;
-
-  constructor() {
-    this.#channel.port1.onmessage = () => this.#resolve?.();
-  }
-
-  next(): Promise<void> {
-    return new Promise((resolve) => {
-      this.#resolve = resolve;
-      this.#channel.port2.postMessage(undefined);
-    });
-  }
-
-  /** Frees the ports; open ones keep a process alive. */
-  close(): void {
-    this.#channel.port1.close();
-    this.#channel.port2.close();
-  }
+function nextTurn(): Promise<void> {
+  return new Promise((resolve) => {
+    if (immediate !== undefined) return void immediate(resolve);
+    const { port1, port2 } = new MessageChannel();
+    port1.onmessage = () => {
+      port1.close();
+      resolve();
+    };
+    port2.postMessage(undefined);
+  });
 }
 
 /** Chris Doty-Humphrey's sfc32: small, fast, and good enough for jitter and simulated networks. */

@@ -79,8 +79,8 @@ class StepwiseSearch implements IntervalSearch {
 
   constructor(rule: Rule, stored: IntervalRecord | undefined) {
     this.#rule = rule;
-    this.#state = stored?.isSettled && stored.loMs > 0 && stored.loMs <= rule.maxMs
-      ? { kind: "settled", goodMs: stored.loMs, failedMs: stored.hiMs, failures: 0 }
+    this.#state = stored !== undefined && stored.loMs > 0 && stored.loMs <= rule.maxMs
+      ? this.#continued(stored)
       : this.#fromStart();
   }
 
@@ -112,22 +112,22 @@ class StepwiseSearch implements IntervalSearch {
     else if (outcome === "failed") this.#state = this.#afterFailure();
   }
 
+  /** What survived need not be tried again; a search interrupted by each restart would never end. */
+  #continued({ loMs, hiMs, isSettled }: IntervalRecord): State {
+    return isSettled
+      ? { kind: "settled", goodMs: loMs, failedMs: hiMs, failures: 0 }
+      : this.#raised(loMs);
+  }
+
   #fromStart(): State {
     return { kind: "raising", intervalMs: this.#rule.startMs, goodMs: 0, failures: 0 };
   }
 
   #afterPass(): State {
-    const { stepMs, maxMs } = this.#rule;
     const state = this.#state;
     switch (state.kind) {
       case "raising":
-        if (state.intervalMs >= maxMs) return { kind: "settled", goodMs: maxMs, failedMs: null, failures: 0 };
-        return {
-          kind: "raising",
-          intervalMs: Math.min(state.intervalMs + stepMs, maxMs),
-          goodMs: state.intervalMs,
-          failures: 0,
-        };
+        return this.#raised(state.intervalMs);
       case "lowering":
         return { kind: "settled", goodMs: state.intervalMs, failedMs: state.failedMs, failures: 0 };
       case "settled":
@@ -149,6 +149,13 @@ class StepwiseSearch implements IntervalSearch {
       case "settled":
         return this.#fromStart();
     }
+  }
+
+  /** A step up, or done where there is none left. */
+  #raised(goodMs: number): State {
+    const { stepMs, maxMs } = this.#rule;
+    if (goodMs >= maxMs) return { kind: "settled", goodMs, failedMs: null, failures: 0 };
+    return { kind: "raising", intervalMs: Math.min(goodMs + stepMs, maxMs), goodMs, failures: 0 };
   }
 
   /** A step down, or half where a whole step would leave too little. */

@@ -86,12 +86,15 @@ export class TcpLink extends BaseLink {
       return;
     }
     this.#isWriting = true;
-    this.#socket.write(part, (error) => {
+    const written = (error?: Error | null) => {
       this.#isWriting = false;
       if (error) return; // the socket's own "error" event tells
       this.flushed(part.length);
       this.#pump();
-    });
+    };
+    // Deno fails an empty write over TLS.
+    if (part.length > 0) this.#socket.write(part, written);
+    else queueMicrotask(written);
   }
 
   #received(bytes: Uint8Array): void {

@@ -18,17 +18,14 @@ import { endAddress, type HostPort, parseHostPort } from "./_address.ts";
 import { detailOf, givenUp } from "./_failure.ts";
 import { TcpLink } from "./_tcp_link.ts";
 
-/** PEM text, or the bytes of a PEM or DER file. */
-export type Pem = string | Uint8Array;
-
-/** Options for `tls://` addresses. */
+/** Options for `tls://` addresses. Certificates and keys are PEM text. */
 export interface TlsOptions {
   /** Certificate authorities to trust when connecting, instead of the system's. */
-  readonly ca?: Pem | readonly Pem[];
+  readonly ca?: string | readonly string[];
   /** This end's certificate chain. A listener needs it; when connecting it is shown to a server that asks. */
-  readonly cert?: Pem;
+  readonly cert?: string;
   /** The private key to `cert`. */
-  readonly key?: Pem;
+  readonly key?: string;
   /** The name the server's certificate must hold. Default: the address's host. */
   readonly servername?: string;
   /** Protocols to offer (ALPN, RFC 7301), most wanted first. Default: none. */
@@ -65,7 +62,9 @@ export interface TcpOptions {
  *
  * A peer that closes its side (FIN) closes the link, as Netty does by default.
  * `abort()` sends a reset (RST); over TLS the platform offers none, so that
- * the peer sees an end of stream.
+ * the peer sees an end of stream. A link that is not asked to read makes its
+ * peer wait; not so over TLS in Deno (seen with 2.9), which goes on reading
+ * into its own memory: end the TLS in front of Deno where peers may flood.
  *
  * @param options See {@linkcode TcpOptions}.
  * @returns The transport, for any number of links and listeners.
@@ -136,21 +135,33 @@ class TcpTransport implements Transport {
 
   listen(address: string, options: ListenOptions): Promise<Listener> {
     const { scheme, host, port } = parseHostPort(address, ["tcp", "tls"], 0);
+    const { cert, key } = this.#options.tls ?? {};
+    if (scheme === "tls" && (cert === undefined || key === undefined)) {
+      throw new TypeError(`Cannot listen on ${address}: tls.cert and tls.key are needed`);
+    }
     const onSocket = (socket: Socket) => options.onLink(this.#link(socket, scheme, options.loop));
-    const server = scheme === "tls" ? this.#tlsServer(address, onSocket) : createTcpServer(onSocket);
-    server.on("tlsClientError", (error) => {
-      options.onError(new Error(`Cannot accept a peer on ${address}: ${detailOf(error)}`, { cause: error }));
-    });
     return new Promise((resolve, reject) => {
-      const onFailed = (error: Error) => {
+      const onFailed = (error: unknown) => {
         reject(new Error(`Cannot listen on ${address}: ${detailOf(error)}`, { cause: error }));
       };
-      server.once("error", onFailed);
-      server.listen({ host, port }, () => {
-        server.off("error", onFailed);
-        server.on("error", options.onError);
-        resolve(new TcpListener(server, scheme));
-      });
+      try {
+        const server = scheme === "tls"
+          ? createTlsServer(this.#identity(), onSocket)
+          : createTcpServer({ pauseOnConnect: true }, onSocket);
+        server.on("tlsClientError", (error) => {
+          options.onError(
+            new Error(`Cannot accept a peer on ${address}: ${detailOf(error)}`, { cause: error }),
+          );
+        });
+        server.once("error", onFailed);
+        server.listen({ host, port }, () => {
+          server.off("error", onFailed);
+          server.on("error", options.onError);
+          resolve(new TcpListener(server, scheme));
+        });
+      } catch (error) { // a certificate or key that makes no sense
+        onFailed(error);
+      }
     });
   }
 
@@ -160,22 +171,9 @@ class TcpTransport implements Transport {
     return connectTls({ host, port, servername, rejectUnauthorized, ...this.#identity() }, onConnect);
   }
 
-  #tlsServer(address: string, onSocket: (socket: Socket) => void): Server {
-    const { cert, key } = this.#options.tls ?? {};
-    if (cert === undefined || key === undefined) {
-      throw new TypeError(`Cannot listen on ${address}: tls.cert and tls.key are needed`);
-    }
-    return createTlsServer(this.#identity(), onSocket);
-  }
-
   #identity() {
     const { ca, cert, key, alpn } = this.#options.tls ?? {};
-    return {
-      ca: Array.isArray(ca) ? ca.map(asBuffer) : asBuffer(ca as Pem | undefined),
-      cert: asBuffer(cert),
-      key: asBuffer(key),
-      ALPNProtocols: alpn && [...alpn],
-    };
+    return { ca: typeof ca === "string" ? ca : ca && [...ca], cert, key, ALPNProtocols: alpn && [...alpn] };
   }
 
   #link(socket: Socket, scheme: string, loop: ListenOptions["loop"]): TcpLink {

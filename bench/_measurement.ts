@@ -1,0 +1,7 @@
+/** What one part of the bench found. */
+export interface Measurement<T extends Record<string, number | null> = Record<string, number | null>> {
+  /** By name; the unit ends the name. Null where something could not be measured. */
+  readonly numbers: T;
+  /** What was measured, and what was not. */
+  readonly notes: readonly string[];
+}

@@ -1,0 +1,88 @@
+/**
+ * Measures each part in a process of its own, so that no part warms up or
+ * fills the heap of another.
+ *
+ * `deno task bench [--only hop,timers,memory] [--json]`: a table for each part;
+ * with `--json` the last line is one JSON object. Progress goes to stderr.
+ */
+
+import { parseArgs } from "node:util";
+import type { Measurement } from "./_measurement.ts";
+
+interface Part {
+  /** Runs in the part's own process. */
+  readonly measure: () => Promise<Measurement>;
+  readonly v8Flags?: string;
+}
+
+const PARTS: Record<string, Part> = {
+  hop: { measure: async () => await (await import("./hop.ts")).benchHop() },
+  timers: { measure: async () => await (await import("./timers.ts")).benchTimers(), v8Flags: "--expose-gc" },
+  memory: { measure: async () => (await import("./memory.ts")).benchMemory(), v8Flags: "--expose-gc" },
+};
+
+const { values } = parseArgs({
+  options: { only: { type: "string" }, json: { type: "boolean", default: false }, part: { type: "string" } },
+});
+
+if (values.part !== undefined) {
+  console.log(JSON.stringify(await PARTS[values.part]!.measure()));
+} else {
+  await all(values.only?.split(",") ?? Object.keys(PARTS), values.json);
+}
+
+async function all(names: readonly string[], json: boolean): Promise<void> {
+  const unknown = names.find((name) => PARTS[name] === undefined);
+  if (unknown !== undefined) {
+    console.error(`Cannot measure "${unknown}": the parts are ${Object.keys(PARTS).join(", ")}`);
+    Deno.exit(2);
+  }
+  const found: Record<string, Measurement["numbers"]> = {};
+  for (const name of names) {
+    console.error(`${name} ...`);
+    const { numbers, notes } = await inOwnProcess(name);
+    found[name] = numbers;
+    console.log(`\n${name}`);
+    const width = Math.max(...Object.keys(numbers).map((key) => key.length));
+    for (const [key, value] of Object.entries(numbers)) {
+      console.log(`  ${key.padEnd(width)}  ${shown(value)}`);
+    }
+    for (const note of notes) console.log(`  (${note})`);
+  }
+  if (json) console.log(JSON.stringify(found, rounded));
+}
+
+async function inOwnProcess(name: string): Promise<Measurement> {
+  const { v8Flags } = PARTS[name]!;
+  const child = new Deno.Command(Deno.execPath(), {
+    args: [
+      "run",
+      "-A",
+      ...(v8Flags === undefined ? [] : [`--v8-flags=${v8Flags}`]),
+      import.meta.filename!,
+      "--part",
+      name,
+    ],
+    stdin: "null",
+    stderr: "inherit",
+  });
+  const { success, code, stdout } = await child.output();
+  if (!success) {
+    console.error(`Cannot measure ${name}: its process ended with status ${code}`);
+    Deno.exit(1);
+  }
+  return JSON.parse(new TextDecoder().decode(stdout).trimEnd().split("\n").at(-1)!);
+}
+
+/** More digits than this are noise. */
+function rounded(_key: string, value: unknown): unknown {
+  return typeof value === "number" ? Math.round(value * 1_000) / 1_000 : value;
+}
+
+function shown(value: number | null): string {
+  if (value === null) return "-".padStart(14);
+  const text = Math.abs(value) >= 1_000 || Number.isInteger(value)
+    ? Math.round(value).toLocaleString("en")
+    : value.toFixed(2);
+  return text.padStart(14);
+}

@@ -1,0 +1,207 @@
+/**
+ * One end of a pair of links in memory.
+ *
+ * @module
+ */
+
+import type { EventLoop, Timer } from "../event_loop.ts";
+import type { Link, WireMessage } from "../transport.ts";
+import { BaseLink } from "./_link.ts";
+import { byteLength, WriteQueue } from "./_write_queue.ts";
+
+/** How much a writer may have sent that its peer has not read, bytes; like a socket's buffers. */
+const WINDOW_BYTES = 64 * 1024;
+
+/** A link in memory, which can be made to fail. */
+export interface MemoryLink extends Link {
+  /**
+   * Cuts the wire: from now on nothing arrives in either direction and nobody
+   * is told, as when a NAT has forgotten the link.
+   */
+  cut(): void;
+  /** Resets the link: both ends go down with the reason `reset`. */
+  reset(): void;
+}
+
+/** What both ends of a pair share. */
+export interface Wire {
+  /** How long everything takes from one end to the other, ms. */
+  readonly latencyMs: number;
+  /** Whether messages are kept whole. */
+  readonly keepsMessages: boolean;
+  /** Whether it was cut. */
+  isCut: boolean;
+}
+
+type Packet =
+  | { readonly kind: "data"; readonly message: WireMessage; readonly bytes: number }
+  | { readonly kind: "end" }
+  | { readonly kind: "reset" };
+
+/** What is on its way to an end. */
+interface Travelling {
+  readonly packet: Packet;
+  readonly timer: Timer;
+}
+
+type Data = Packet & { readonly kind: "data" };
+
+/** One end of a pair. */
+export class MemoryEnd extends BaseLink implements MemoryLink {
+  readonly localAddress: string;
+  readonly remoteAddress: string;
+  readonly #wire: Wire;
+  #peer: MemoryEnd | undefined = undefined;
+  readonly #queue: WriteQueue;
+  /** Sent, and not read by the peer, bytes. */
+  #unacknowledged = 0;
+  /** Sent, and not reported as flushed, bytes; undefined while there is nothing to report. */
+  #unreported: number | undefined = undefined;
+  #settleTimer: Timer | undefined = undefined;
+  readonly #travelling: Travelling[] = [];
+  #unread: Data[] = [];
+  #isAsked = false;
+  #hasEnded = false;
+  #deliverTimer: Timer | undefined = undefined;
+
+  constructor(wire: Wire, loop: EventLoop, localAddress: string, remoteAddress: string) {
+    super(loop);
+    this.#wire = wire;
+    this.#queue = new WriteQueue(wire.keepsMessages);
+    this.localAddress = localAddress;
+    this.remoteAddress = remoteAddress;
+  }
+
+  /** Makes two ends each other's peer. */
+  static join(one: MemoryEnd, other: MemoryEnd): void {
+    one.#peer = other;
+    other.#peer = one;
+  }
+
+  read(): void {
+    if (this.receiver === undefined) return;
+    this.#isAsked = true;
+    if (this.#unread.length > 0) this.#deliverTimer ??= this.loop.schedule(0, MemoryEnd.#deliver, this);
+  }
+
+  write(message: WireMessage): void {
+    if (this.receiver !== undefined) this.#queue.add(message);
+  }
+
+  flush(): void {
+    this.#queue.flush();
+    this.#pump();
+  }
+
+  cut(): void {
+    this.#wire.isCut = true;
+  }
+
+  reset(): void {
+    this.loop.schedule(0, MemoryEnd.#reset, this);
+  }
+
+  protected override shutdown(): void {
+    this.#discardUnread();
+    this.#settleTimer ??= this.loop.schedule(0, MemoryEnd.#settle, this);
+  }
+
+  protected override release(abort: boolean): void {
+    const isTruncated = !this.#queue.isDrained;
+    if (abort || isTruncated) this.#send({ kind: "reset" });
+    this.#queue.clear();
+    this.#unread = [];
+    this.#settleTimer?.cancel();
+    this.#deliverTimer?.cancel();
+    for (const { timer } of this.#travelling) timer.cancel();
+    this.#travelling.length = 0;
+  }
+
+  /** Sends what fits into the window. */
+  #pump(): void {
+    for (
+      let room = WINDOW_BYTES - this.#unacknowledged;
+      room > 0;
+      room = WINDOW_BYTES - this.#unacknowledged
+    ) {
+      const message = this.#queue.take(room);
+      if (message === undefined) break;
+      const bytes = byteLength(message);
+      this.#unacknowledged += bytes;
+      this.#unreported = (this.#unreported ?? 0) + bytes;
+      // A copy: the reader owns what it gets, the writer may use its bytes again.
+      this.#send({ kind: "data", message: typeof message === "string" ? message : message.slice(), bytes });
+    }
+    if (this.#unreported !== undefined || this.isClosing) {
+      this.#settleTimer ??= this.loop.schedule(0, MemoryEnd.#settle, this);
+    }
+  }
+
+  #send(packet: Packet): void {
+    const peer = this.#peer!;
+    if (this.#wire.isCut || !peer.isUp) return;
+    const timer = peer.loop.schedule(this.#wire.latencyMs, MemoryEnd.#arrive, peer);
+    peer.#travelling.push({ packet, timer });
+  }
+
+  /** Reports what was sent, and ends a close once all of it was. */
+  static #settle(end: MemoryEnd): void {
+    end.#settleTimer = undefined;
+    const bytes = end.#unreported;
+    end.#unreported = undefined;
+    if (bytes !== undefined) end.flushed(bytes);
+    if (!end.isClosing || !(end.#queue.isDrained || end.#hasEnded)) return;
+    end.#send({ kind: "end" });
+    end.down("closed");
+  }
+
+  /**
+   * One timer per packet, but the packets in their own order: a loop promises
+   * none among tasks that are due at the same time.
+   */
+  static #arrive(end: MemoryEnd): void {
+    const { packet } = end.#travelling.shift()!;
+    if (end.#wire.isCut) return;
+    if (packet.kind === "reset") return end.down("reset");
+    if (packet.kind === "end") end.#hasEnded = true;
+    else end.#unread.push(packet);
+    if (!end.isClosing) return MemoryEnd.#deliver(end);
+    end.#discardUnread();
+    if (end.#hasEnded) end.down("closed");
+  }
+
+  /** Delivers one batch, if it was asked for, and the end of the stream after the last byte. */
+  static #deliver(end: MemoryEnd): void {
+    end.#deliverTimer = undefined;
+    const sink = end.receiver;
+    if (sink === undefined) return;
+    if (end.#isAsked && end.#unread.length > 0) {
+      const batch = end.#unread;
+      end.#unread = [];
+      end.#isAsked = false;
+      for (const { message, bytes } of batch) {
+        if (end.receiver !== undefined) sink.onRead(message);
+        end.#acknowledge(bytes);
+      }
+      if (end.receiver !== undefined) sink.onReadComplete();
+    }
+    if (end.#hasEnded && end.#unread.length === 0) end.down("remoteClosed");
+  }
+
+  static #reset(end: MemoryEnd): void {
+    const peer = end.#peer!;
+    end.down("reset");
+    peer.down("reset");
+  }
+
+  #discardUnread(): void {
+    for (const { bytes } of this.#unread) this.#acknowledge(bytes);
+    this.#unread = [];
+  }
+
+  #acknowledge(bytes: number): void {
+    if (this.#wire.isCut) return;
+    this.#peer!.#unacknowledged -= bytes;
+    if (this.#peer!.isUp) this.#peer!.#pump();
+  }
+}

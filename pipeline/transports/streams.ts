@@ -1,0 +1,153 @@
+/**
+ * Links over web streams: whatever offers a readable and a writable side.
+ *
+ * @module
+ */
+
+import { ConnectError } from "../errors.ts";
+import type { EventLoop } from "../event_loop.ts";
+import type { ConnectOptions, Link, Remote, Transport } from "../transport.ts";
+import { detailOf, givenUp } from "./_failure.ts";
+import { StreamLink } from "./_stream_link.ts";
+
+/**
+ * Two streams that together are one connection, such as a `Deno.Conn`, the two
+ * ends of a `TransformStream` pair, or what `WebSocketStream.opened` gives.
+ */
+export interface StreamPair {
+  /** What the peer sends. It must give `Uint8Array`s, or text where messages are kept. */
+  // deno-lint-ignore no-explicit-any
+  readonly readable: ReadableStream<any>;
+  /** What goes to the peer. */
+  // deno-lint-ignore no-explicit-any
+  readonly writable: WritableStream<any>;
+  /** Frees what lies beneath. Called once, when the link is gone; its failure is ignored, nothing can follow from it. */
+  close?(): unknown;
+}
+
+/** Options of {@linkcode streamLink}. */
+export interface StreamLinkOptions {
+  /** Clock and timers. */
+  readonly loop: EventLoop;
+  /** Whether one chunk is one message. Default: false, the chunks are parts of a byte stream. */
+  readonly keepsMessages?: boolean;
+  /** This end, as a URL. Default: "". */
+  readonly localAddress?: string;
+  /** The other end, as a URL. Default: "". */
+  readonly remoteAddress?: string;
+}
+
+/** Options of {@linkcode streams}. */
+export interface StreamsOptions {
+  /**
+   * Makes one connection. Streams that come after the signal was aborted are
+   * closed by the transport.
+   *
+   * @param remote Where to; what its address looks like is up to you.
+   * @param options The signal that gives the try up.
+   */
+  readonly connect: (
+    remote: Remote,
+    options: { readonly signal: AbortSignal },
+  ) => StreamPair | Promise<StreamPair>;
+  /** Whether one chunk is one message. Default: false, the chunks are parts of a byte stream. */
+  readonly keepsMessages?: boolean;
+}
+
+/**
+ * Makes a link of two streams that stand, for a server or for one end of a pair.
+ *
+ * Backpressure works both ways: a chunk is pulled only when the link is asked
+ * to read, and one part of at most 64 KiB is written at a time, the next when
+ * the stream has taken it. Closing closes the writable side and waits for the
+ * end of the readable one; aborting aborts both with an `AbortError`, which
+ * the peer, where it is a link of this kind, takes for a reset.
+ *
+ * @param pair The two streams. They get locked.
+ * @param options See {@linkcode StreamLinkOptions}.
+ * @returns The link.
+ * @throws {TypeError} If one of the streams is locked already.
+ *
+ * @example Two links over two identity streams
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { SystemEventLoop } from "@longlink/pipeline";
+ * import { streamLink } from "@longlink/pipeline/transports/streams";
+ *
+ * const loop = new SystemEventLoop();
+ * const up = new TransformStream<Uint8Array, Uint8Array>();
+ * const down = new TransformStream<Uint8Array, Uint8Array>();
+ * const client = streamLink({ readable: down.readable, writable: up.writable }, { loop });
+ * const server = streamLink({ readable: up.readable, writable: down.writable }, { loop });
+ * const ignore = { onRead() {}, onReadComplete() {}, onFlushed() {}, onClosed() {} };
+ * client.open(ignore);
+ * const message = new Promise((resolve) => server.open({ ...ignore, onRead: resolve }));
+ * server.read();
+ * client.write(new Uint8Array([1, 2]));
+ * client.flush();
+ * assertEquals(await message, new Uint8Array([1, 2]));
+ * ```
+ */
+export function streamLink(pair: StreamPair, options: StreamLinkOptions): Link {
+  return new StreamLink(pair, options);
+}
+
+/**
+ * Links over any streams that you can make: the transport for what has none of
+ * its own, such as WebTransport, a serial port or a connection through a proxy.
+ *
+ * @param options See {@linkcode StreamsOptions}.
+ * @returns The transport. It cannot listen; see {@linkcode streamLink}.
+ *
+ * @example A transport over a pair that is made for each try
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { SystemEventLoop } from "@longlink/pipeline";
+ * import { streams } from "@longlink/pipeline/transports/streams";
+ *
+ * const transport = streams({ connect: () => new TransformStream<Uint8Array, Uint8Array>() });
+ * const { signal } = new AbortController();
+ * const loop = new SystemEventLoop();
+ * const link = await transport.connect({ address: "loop:back" }, { loop, signal });
+ * assertEquals(link.remoteAddress, "loop:back");
+ * link.abort();
+ * ```
+ */
+export function streams(options: StreamsOptions): Transport {
+  return new StreamsTransport(options);
+}
+
+class StreamsTransport implements Transport {
+  readonly name = "streams";
+  readonly keepsMessages: boolean;
+  readonly #connect: StreamsOptions["connect"];
+
+  constructor({ connect, keepsMessages = false }: StreamsOptions) {
+    this.#connect = connect;
+    this.keepsMessages = keepsMessages;
+  }
+
+  connect(remote: Remote, { loop, signal }: ConnectOptions): Promise<Link> {
+    const { address } = remote;
+    if (signal.aborted) return Promise.reject(givenUp(address, signal));
+    return new Promise((resolve, reject) => {
+      const onAbort = () => reject(givenUp(address, signal));
+      signal.addEventListener("abort", onAbort, { once: true });
+      this.#link(remote, loop, signal).then((link) => {
+        if (signal.aborted) link.abort();
+        resolve(link);
+      }, (error) => {
+        reject(
+          error instanceof ConnectError
+            ? error
+            : new ConnectError(address, detailOf(error), { cause: error }),
+        );
+      }).finally(() => signal.removeEventListener("abort", onAbort));
+    });
+  }
+
+  async #link(remote: Remote, loop: EventLoop, signal: AbortSignal): Promise<StreamLink> {
+    const pair = await this.#connect(remote, { signal });
+    return new StreamLink(pair, { loop, keepsMessages: this.keepsMessages, remoteAddress: remote.address });
+  }
+}

@@ -1,0 +1,234 @@
+/**
+ * WebSocket, for every runtime and browser. Nothing is imported that a browser
+ * lacks: the WebSocket class is the platform's, or passed in.
+ *
+ * @module
+ */
+
+import { ConnectError } from "../errors.ts";
+import type { ConnectOptions, Link, Listener, ListenOptions, Remote, Transport } from "../transport.ts";
+import { cannotParse, withoutUser } from "./_address.ts";
+import { detailOf, givenUp } from "./_failure.ts";
+import { constructorArguments } from "./_web_socket_arguments.ts";
+import { errorOf, WebSocketLink } from "./_web_socket_link.ts";
+import { deno, listenInDeno, listenWithServer } from "./_web_socket_server.ts";
+
+/** The part of the WebSocket interface (WHATWG) that is used. */
+export interface WebSocketLike {
+  /** How binary messages are given; set to `arraybuffer`. */
+  binaryType: string;
+  /** 0 connecting, 1 open, 2 closing, 3 closed. */
+  readonly readyState: number;
+  /** How many bytes were given to `send` and have not left. */
+  readonly bufferedAmount: number;
+  /** Called when the handshake is done. */
+  // deno-lint-ignore no-explicit-any
+  onopen: ((event: any) => unknown) | null;
+  /** Called with each message. */
+  // deno-lint-ignore no-explicit-any
+  onmessage: ((event: any) => unknown) | null;
+  /** Called on a failure; `onclose` follows. */
+  // deno-lint-ignore no-explicit-any
+  onerror: ((event: any) => unknown) | null;
+  /** Called at the end, with code and reason. */
+  // deno-lint-ignore no-explicit-any
+  onclose: ((event: any) => unknown) | null;
+  /** Sends one message. */
+  // deno-lint-ignore no-explicit-any
+  send(data: any): void;
+  /** Starts the closing handshake. */
+  close(code?: number, reason?: string): void;
+}
+
+/** A class with the WebSocket interface, such as `globalThis.WebSocket` or `WebSocket` of npm's `ws`. */
+// deno-lint-ignore no-explicit-any
+export type WebSocketClass = new (url: string, protocols?: any, options?: any) => WebSocketLike;
+
+/** The part of npm `ws`'s server that is used. */
+export interface WebSocketServerLike {
+  /** Adds a listener. */
+  // deno-lint-ignore no-explicit-any
+  on(event: any, listener: (...args: any[]) => void): unknown;
+  /** Where it listens. */
+  address(): unknown;
+  /** Stops accepting. */
+  close(): void;
+}
+
+/** `WebSocketServer` of npm's `ws`. */
+// deno-lint-ignore no-explicit-any
+export type WebSocketServerClass = new (options: any) => WebSocketServerLike;
+
+/** What the `credentials` of a {@linkcode Remote} may hold for this transport; anything else is left to others. */
+export interface WebSocketCredentials {
+  /** Subprotocols to offer, most wanted first. */
+  readonly protocols?: string | readonly string[];
+  /**
+   * HTTP headers of the handshake, such as `authorization`. Browsers cannot
+   * send any: put a short-lived ticket into the address or `protocols` there.
+   */
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+/** Options of {@linkcode webSocket}. */
+export interface WebSocketOptions {
+  /** The class to connect with. Default: `globalThis.WebSocket`, which Node has from version 22 on. */
+  readonly webSocket?: WebSocketClass;
+  /** The class to listen with: `WebSocketServer` of npm's `ws`. Default: in Deno `Deno.serve`, elsewhere none. */
+  readonly server?: WebSocketServerClass;
+  /** Certificate chain and private key (PEM) to listen on `wss://` with; only with `Deno.serve`. */
+  readonly tls?: { readonly cert: string; readonly key: string };
+  /**
+   * How much may wait in a link that was not asked to read, bytes. The
+   * standard WebSocket cannot be told to stop reading, so that a peer which
+   * sends more than the reader takes has to be cut off: above this the link
+   * goes down with an error. npm's `ws` can: it is paused above this, and the
+   * peer has to wait. Default: 1 MiB.
+   */
+  readonly maxQueuedBytes?: number;
+}
+
+const DEFAULT_MAX_QUEUED_BYTES = 1024 * 1024;
+
+/**
+ * Links over WebSocket (`ws://` and `wss://`). Messages are kept: one write
+ * arrives as one read, text as text.
+ *
+ * Close codes 1000, 1001 and none mean `remoteClosed`; others too, with an
+ * error that names the code and the reason; an end without a close frame means
+ * `reset`. Flush progress is what the class tells: npm's `ws` reports whole
+ * messages, elsewhere `bufferedAmount` is looked at while it is above 0.
+ *
+ * `abort()` cuts the connection where the class can (`terminate()` of npm's
+ * `ws`). Others only offer the closing handshake: the link is gone for its
+ * channel at once, while the platform waits for a silent peer on its own.
+ *
+ * A listener whose address has a path accepts only that path. In Deno,
+ * closing a listener refuses new links with status 503 and frees the port when
+ * the last link has gone, as `Deno.serve` would take its links along.
+ *
+ * @param options See {@linkcode WebSocketOptions}.
+ * @returns The transport, for any number of links and listeners.
+ * @throws {RangeError} If `maxQueuedBytes` is not a positive number.
+ *
+ * @example A listener and a link to it
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { SystemEventLoop } from "@longlink/pipeline";
+ * import { webSocket } from "@longlink/pipeline/transports/web-socket";
+ *
+ * const loop = new SystemEventLoop();
+ * const transport = webSocket();
+ * const ignore = { onRead() {}, onReadComplete() {}, onFlushed() {}, onClosed() {} };
+ * const listener = await transport.listen!("ws://127.0.0.1:0/chat", {
+ *   loop,
+ *   onLink: (link) => (link.open(ignore), link.close()),
+ *   onError: (error) => console.error(error),
+ * });
+ * const { signal } = new AbortController();
+ * const link = await transport.connect({ address: listener.address }, { loop, signal });
+ * const reason = await new Promise((resolve) => link.open({ ...ignore, onClosed: resolve }));
+ * assertEquals(reason, "remoteClosed");
+ * await listener.close();
+ * ```
+ */
+export function webSocket(options: WebSocketOptions = {}): Transport {
+  return new WebSocketTransport(options);
+}
+
+class WebSocketTransport implements Transport {
+  readonly name = "websocket";
+  readonly keepsMessages = true;
+  readonly #options: WebSocketOptions;
+  readonly #maxQueuedBytes: number;
+
+  constructor(options: WebSocketOptions) {
+    const { maxQueuedBytes = DEFAULT_MAX_QUEUED_BYTES } = options;
+    if (!(maxQueuedBytes > 0)) {
+      throw new RangeError(
+        `Cannot make a WebSocket transport: maxQueuedBytes must be above 0, not ${maxQueuedBytes}`,
+      );
+    }
+    this.#options = options;
+    this.#maxQueuedBytes = maxQueuedBytes;
+  }
+
+  connect(remote: Remote, { loop, signal }: ConnectOptions): Promise<Link> {
+    const url = parse(remote.address);
+    const WebSocket = this.#options.webSocket ?? (globalThis as { WebSocket?: WebSocketClass }).WebSocket;
+    if (WebSocket === undefined) {
+      throw new TypeError(
+        "Cannot connect: this runtime has no global WebSocket: " +
+          "pass one, such as the npm package ws: webSocket({ webSocket: WS })",
+      );
+    }
+    const address = shown(url);
+    const args = constructorArguments(WebSocket, address, remote.credentials);
+    if (signal.aborted) return Promise.reject(givenUp(address, signal));
+    return new Promise((resolve, reject) => {
+      let socket: WebSocketLike;
+      const fail = (error: ConnectError) => {
+        signal.removeEventListener("abort", onAbort);
+        reject(error);
+      };
+      const onAbort = () => {
+        socket.onopen = socket.onclose = null;
+        socket.onerror = () => {}; // not null: in Node an error that nobody listens to ends the process
+        socket.close();
+        fail(givenUp(address, signal));
+      };
+      const onFailure = (cause: unknown) => {
+        const detail = cause instanceof Error ? detailOf(cause) : "the WebSocket handshake failed";
+        fail(new ConnectError(address, detail, { cause }));
+      };
+      try {
+        socket = new WebSocket(url.href, ...args);
+      } catch (error) { // a subprotocol or header that makes no sense
+        return onFailure(error);
+      }
+      signal.addEventListener("abort", onAbort);
+      socket.onerror = (event) => onFailure(errorOf(event) ?? event);
+      socket.onclose = (event) => onFailure(event);
+      socket.onopen = () => {
+        signal.removeEventListener("abort", onAbort);
+        const maxQueuedBytes = this.#maxQueuedBytes;
+        resolve(
+          new WebSocketLink(socket, { loop, maxQueuedBytes, localAddress: "", remoteAddress: address }),
+        );
+      };
+    });
+  }
+
+  listen(address: string, options: ListenOptions): Promise<Listener> {
+    const url = parse(address);
+    const { server, tls } = this.#options;
+    const isSecure = url.protocol === "wss:";
+    if (isSecure && (server !== undefined || deno === undefined)) {
+      throw new TypeError(`Cannot listen on ${shown(url)}: wss:// needs Deno.serve; let a proxy end the TLS`);
+    }
+    if (isSecure && tls === undefined) {
+      throw new TypeError(`Cannot listen on ${shown(url)}: tls.cert and tls.key are needed`);
+    }
+    const target = { url, tls: isSecure ? tls : undefined, maxQueuedBytes: this.#maxQueuedBytes, ...options };
+    if (server !== undefined) return listenWithServer(server, target);
+    if (deno !== undefined) return listenInDeno(deno, target);
+    throw new TypeError(
+      "Cannot listen: this runtime has no WebSocket server: " +
+        "pass one, such as that of the npm package ws: webSocket({ server: WebSocketServer })",
+    );
+  }
+}
+
+function parse(address: string): URL {
+  const url = URL.canParse(address) ? new URL(address) : undefined;
+  if (url === undefined) throw cannotParse(address, "it is no URL with a valid host and port");
+  if (url.protocol !== "ws:" && url.protocol !== "wss:") {
+    throw cannotParse(address, "it must begin with ws:// or wss://");
+  }
+  return url;
+}
+
+/** What may appear in errors: a user's name, a password and a ticket in the query may not. */
+function shown(url: URL): string {
+  return withoutUser(`${url.protocol}//${url.host}${url.pathname === "/" ? "" : url.pathname}`);
+}

@@ -1,0 +1,117 @@
+import { assertEquals, assertInstanceOf, assertMatch, assertRejects, assertThrows } from "@std/assert";
+import { ConnectError, type Link, SystemEventLoop } from "../../../pipeline/mod.ts";
+import { tcp } from "../../../pipeline/transports/tcp.ts";
+import { concat, LinkRecorder } from "./_link_recorder.ts";
+import { TEST_CERTIFICATE, TEST_KEY } from "./_test_certificate.ts";
+import { transportSuite } from "./_transport_suite.ts";
+
+const loop = new SystemEventLoop();
+const badAddresses = [
+  ["127.0.0.1:80", /^Cannot parse the address "127\.0\.0\.1:80": it must begin with tcp:\/\/ or tls:\/\/$/],
+  ["http://127.0.0.1:80", /must begin with/],
+  ["tcp:127.0.0.1:80", /must begin with/],
+  ["tcp://127.0.0.1", /the port is missing/],
+  ["tcp://127.0.0.1:", /the port is missing/],
+  ["tcp://:80", /the host is missing/],
+  ["tcp://::1:80", /IPv6 needs brackets/],
+  ["tcp://h:65536", /a number from 1 to 65535, not 65536/],
+  ["tcp://h:0", /a number from 1 to 65535, not 0/],
+  ["tcp://h:-1", /not -1/],
+  ["tcp://h:8x", /not 8x/],
+  ["tcp://h:80/path", /only a host and a port/],
+  ["tcp://name:secret@h:80", /"tcp:\/\/h:80": only a host and a port/],
+  ["tcp://h o:80", /only a host and a port/],
+  ["", /must begin with/],
+] as const;
+
+transportSuite("tcp", () => ({
+  transport: tcp(),
+  listenAddress: "tcp://127.0.0.1:0",
+  refusedAddress: "tcp://127.0.0.1:1",
+  loop,
+}), {
+  abortLooksLike: "reset",
+  tooMuchBytes: 32 * 1024 * 1024,
+  flushesInParts: true,
+  closeWaitsForPeer: true,
+  badAddresses,
+});
+
+transportSuite("tls", () => ({
+  transport: tcp({ tls: { ca: TEST_CERTIFICATE, cert: TEST_CERTIFICATE, key: TEST_KEY } }),
+  listenAddress: "tls://127.0.0.1:0",
+  refusedAddress: "tls://127.0.0.1:1",
+  loop,
+}), {
+  abortLooksLike: "remoteClosed",
+  // In Deno TLS sockets read on while they are paused.
+  tooMuchBytes: "Deno" in globalThis ? undefined : 32 * 1024 * 1024,
+  flushesInParts: true,
+  closeWaitsForPeer: true,
+  badAddresses: [],
+});
+
+const { signal } = new AbortController();
+const unwanted = (error: Error) => {
+  throw error;
+};
+
+Deno.test("tcp() refuses a certificate that nobody vouches for, and tells both ends", async () => {
+  const told = Promise.withResolvers<Error>();
+  const server = tcp({ tls: { cert: TEST_CERTIFICATE, key: TEST_KEY } });
+  const listener = await server.listen!("tls://127.0.0.1:0", { loop, onLink() {}, onError: told.resolve });
+  const connecting = tcp().connect({ address: listener.address }, { loop, signal });
+  const error = await assertRejects(() => Promise.resolve(connecting), ConnectError);
+  assertEquals(error.address, listener.address);
+  assertMatch(error.message, /certificate/i);
+  assertInstanceOf(error.cause, Error);
+  assertMatch((await told.promise).message, /^Cannot accept a peer on tls:\/\/127\.0\.0\.1:\d+: /);
+  await listener.close();
+});
+
+Deno.test("tcp() takes any certificate where it was told to", async () => {
+  const server = tcp({ tls: { cert: TEST_CERTIFICATE, key: TEST_KEY } });
+  const onLink = (link: Link) => void new LinkRecorder(link);
+  const listener = await server.listen!("tls://127.0.0.1:0", { loop, onLink, onError: unwanted });
+  const trusting = tcp({ tls: { rejectUnauthorized: false } });
+  const client = new LinkRecorder(await trusting.connect({ address: listener.address }, { loop, signal }));
+  client.close();
+  assertEquals(await client.end(), "closed");
+  await listener.close();
+});
+
+Deno.test("tcp() needs certificate and key to listen with TLS", () => {
+  const options = { loop, onLink() {}, onError: unwanted };
+  assertThrows(
+    () => tcp().listen!("tls://127.0.0.1:0", options),
+    TypeError,
+    "Cannot listen on tls://127.0.0.1:0: tls.cert and tls.key are needed",
+  );
+});
+
+Deno.test("tcp() says that an address is in use", async () => {
+  const options = { loop, onLink() {}, onError: unwanted };
+  const listener = await tcp().listen!("tcp://127.0.0.1:0", options);
+  const error = await assertRejects(() => tcp().listen!(listener.address, options), Error);
+  assertEquals(error.message, `Cannot listen on ${listener.address}: the address is in use`);
+  await listener.close();
+});
+
+Deno.test("tcp() gives bytes that later reads leave alone", async () => {
+  const accepted = Promise.withResolvers<Link>();
+  const listener = await tcp().listen!("tcp://127.0.0.1:0", {
+    loop,
+    onLink: accepted.resolve,
+    onError: unwanted,
+  });
+  const client = new LinkRecorder(await tcp().connect({ address: listener.address }, { loop, signal }));
+  const server = new LinkRecorder(await accepted.promise);
+  for (let i = 0; i < 20; i++) {
+    client.send(new Uint8Array(1000).fill(i));
+    await server.until(() => server.receivedBytes === 1000 * (i + 1));
+  }
+  assertEquals(server.bytes, concat(Array.from({ length: 20 }, (_, i) => new Uint8Array(1000).fill(i))));
+  client.close();
+  assertEquals([await client.end(), await server.end()], ["closed", "remoteClosed"]);
+  await listener.close();
+});

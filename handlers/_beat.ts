@@ -33,9 +33,9 @@ export type AnswerKind = "answer" | "late" | "stray";
 
 interface Waiting {
   readonly kind: "waiting";
-  /** When each of the heartbeats so far was sent, in the loop's time. */
+  /** The heartbeats so far: their numbers, and when each was sent in the loop's time. */
+  readonly sequences: number[];
   readonly sentMs: number[];
-  readonly firstSequence: number;
   /** Since when nothing came in, as far as the current wait is concerned. */
   waitingFromMs: number;
   timer: Timer;
@@ -69,8 +69,8 @@ export class Beat {
     if (this.#state.kind === "waiting") return;
     const state: Waiting = {
       kind: "waiting",
+      sequences: [],
       sentMs: [],
-      firstSequence: this.#nextSequence,
       waitingFromMs: 0,
       timer: undefined as unknown as Timer,
     };
@@ -93,8 +93,8 @@ export class Beat {
   answered(loop: EventLoop, sequence: number | undefined): AnswerKind {
     const state = this.#state;
     if (state.kind === "waiting") {
-      const index = sequence === undefined ? 0 : distance(state.firstSequence, sequence);
-      if (index < state.sentMs.length) {
+      const index = sequence === undefined ? 0 : state.sequences.indexOf(sequence);
+      if (index >= 0) {
         state.timer.cancel();
         this.#state = NOT_WAITING;
         const roundTripMs = loop.now() - state.sentMs[index]!;
@@ -108,12 +108,19 @@ export class Beat {
     return behind >= 1 && behind <= this.#asked ? "late" : "stray";
   }
 
-  #send(loop: EventLoop, state: Waiting): void {
+  /** The next number, for a heartbeat of another kind; its answer is one that was asked for. */
+  takeSequence(): number {
     const sequence = this.#nextSequence;
     this.#nextSequence = (sequence + 1) % HEARTBEAT_SEQUENCES;
     this.#asked = Math.min(this.#asked + 1, HEARTBEAT_SEQUENCES / 2);
+    return sequence;
+  }
+
+  #send(loop: EventLoop, state: Waiting): void {
+    const sequence = this.takeSequence();
     const waitMs = this.roundTrip.timeoutMs(state.sentMs.length, this.limits);
     state.waitingFromMs = loop.now();
+    state.sequences.push(sequence);
     state.sentMs.push(state.waitingFromMs);
     state.timer = loop.schedule(waitMs, () => this.#timedOut(loop, state));
     this.owner.sendHeartbeat(sequence);

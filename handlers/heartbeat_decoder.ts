@@ -33,7 +33,11 @@ export class HeartbeatDecoder implements ChannelHandler {
   unknownKinds = 0;
   readonly #format: HeartbeatFormat;
 
-  /** @param options The format. */
+  /**
+   * Makes a decoder.
+   *
+   * @param options The format.
+   */
   constructor(options: HeartbeatFormatOptions = {}) {
     this.#format = options.format ?? messagePackFormat();
   }

@@ -36,7 +36,11 @@ export class HeartbeatEncoder implements ChannelHandler {
   readonly isSharable = true;
   readonly #format: HeartbeatFormat;
 
-  /** @param options The format. */
+  /**
+   * Makes an encoder.
+   *
+   * @param options The format.
+   */
   constructor(options: HeartbeatFormatOptions = {}) {
     this.#format = options.format ?? messagePackFormat();
   }

@@ -4,12 +4,14 @@
  * @module
  */
 
-import type { ChannelHandler, ChannelHandlerContext } from "../pipeline/mod.ts";
-import { checkedMs } from "./_checks.ts";
-import { Heartbeat, MAX_HEARTBEAT_TIME_MS } from "./heartbeat/heartbeat.ts";
-import { sendHeartbeat } from "./_send_heartbeat.ts";
+import type { ChannelHandler, ChannelHandlerContext, LinkDownEvent, LinkUpEvent, Timer } from "../pipeline/mod.ts";
+import { checkedCount, checkedMs } from "./_checks.ts";
+import { HeartbeatError } from "./errors.ts";
+import { Heartbeat, MAX_HEARTBEAT_TIME_MS, SCOUTS, type VoidReason } from "./heartbeat/heartbeat.ts";
 import { idleStateOf } from "./_idle_state.ts";
-import type { IdleStateEvent, IdleStateHandler } from "./idle_state_handler.ts";
+import type { IdleStateEvent } from "./idle_state_handler.ts";
+import { ScoutRegistry } from "./_scout_registry.ts";
+import { sendHeartbeat } from "./_send_heartbeat.ts";
 
 /** Options of {@linkcode HeartbeatResponder}. */
 export interface HeartbeatResponderOptions {
@@ -26,22 +28,68 @@ export interface HeartbeatResponderOptions {
   readonly firstPingMs?: number;
   /** Whether to say hello first. Off for formats and peers that know none. Default: true. */
   readonly hello?: boolean;
+  /** The longest hold to serve, in ms, at most 13,107,100; 0 serves none. Default: 7,500,000 (2 h 5 min). */
+  readonly longestHoldMs?: number;
+  /**
+   * How many scouts a channel may have at once, 0 to 16: second links of the
+   * same client on which nothing but trials runs. With 0 there are none, and
+   * the application sees each link at once. Default: 1.
+   */
+  readonly maxScouts?: number;
+  /**
+   * While scouts are allowed: how long a new link may say nothing before the
+   * application sees it as a link of its own, in ms, above 0. A client of this
+   * library speaks at once. Default: 1,000.
+   */
+  readonly firstWordMs?: number;
 }
 
 /**
- * Answers pings, says hello before the first answer, and drops the link of a
- * peer that was silent for longer than it announced, with the reason
- * `unanswered`. Holds are not served yet: they are answered with a void.
+ * What the link is.
+ *
+ * - `undecided`: nothing came yet; the application has not seen it.
+ * - `main`: the application's.
+ * - `scout`: a second link for trials; the application never sees it.
+ * - `down`: there is none.
+ */
+type Role =
+  | { readonly kind: "undecided"; readonly timer: Timer; linkUp: LinkUpEvent | undefined }
+  | { readonly kind: "main" | "scout" | "down" };
+
+const MAIN: Role = { kind: "main" };
+const SCOUT: Role = { kind: "scout" };
+const DOWN: Role = { kind: "down" };
+
+/** A hold that waits for its silence. */
+interface Held {
+  readonly sequence: number;
+  readonly ms: number;
+  timer: Timer;
+}
+
+/**
+ * Answers pings; says hello before the first answer; serves holds, one at a
+ * time (the answer comes once the link was silent for so long in both
+ * directions, and traffic starts the silence anew); takes scouts; and drops
+ * the link of a peer that was silent for longer than it announced, with the
+ * reason `unanswered`.
+ *
+ * A scout is a second link of a client, opened with a ticket that was granted
+ * over its main link. So that the application never sees one, a new link is
+ * shown to the handlers after this one only when its first word has come, and
+ * they are taken out of the pipeline of a scout.
  *
  * Needs an {@linkcode IdleStateHandler} nearer to the head, which tells it of
- * the silence.
+ * silence.
  *
  * @example Answering a ping
  * ```ts
  * import { assertEquals } from "@std/assert";
  * import { EmbeddedChannel, Heartbeat, HeartbeatResponder, IdleStateHandler } from "@longlink/pipeline";
  *
- * const channel = new EmbeddedChannel({ handlers: [new IdleStateHandler(), new HeartbeatResponder()] });
+ * const channel = new EmbeddedChannel({
+ *   handlers: [new IdleStateHandler(), new HeartbeatResponder({ longestHoldMs: 0, maxScouts: 0 })],
+ * });
  * channel.writeInbound(new Heartbeat("ping", { timeMs: 240_000, sequence: 7 }));
  * assertEquals(channel.drainOutbound(), [Heartbeat.hello(), new Heartbeat("pong", { sequence: 7 })]);
  * ```
@@ -49,78 +97,218 @@ export interface HeartbeatResponderOptions {
 export class HeartbeatResponder implements ChannelHandler {
   /** How many pings were answered. */
   pings = 0;
-  readonly #graceMs: number;
-  readonly #firstPingMs: number;
-  readonly #sayHello: boolean;
+  /** How many holds were answered. */
+  holds = 0;
+  readonly #settings: Settings;
+  #role: Role = DOWN;
+  #held: Held | undefined = undefined;
   #greeted = false;
-  #heardPing = false;
 
   /**
+   * Checks its limits.
+   *
    * @param options Its limits.
-   * @throws {RangeError} If a time is out of range.
+   * @throws {RangeError} If a number is out of range.
    */
-  constructor(options: HeartbeatResponderOptions = {}) {
-    const { graceMs = 15_000, firstPingMs = 60_000, hello = true } = options;
-    this.#graceMs = checkedMs("make the handler", "graceMs", graceMs, 0, MAX_HEARTBEAT_TIME_MS);
-    this.#firstPingMs = firstPingMs === Infinity
-      ? 0
-      : checkedMs("make the handler", "firstPingMs", firstPingMs, 1, MAX_HEARTBEAT_TIME_MS);
-    this.#sayHello = hello;
+  constructor(options?: HeartbeatResponderOptions) {
+    this.#settings = options === undefined ? DEFAULTS : settingsOf(options);
   }
 
   /**
-   * Checks that it will be told of silence, and starts where a link stands.
+   * Checks that it will be told of silence.
    *
    * @throws {TypeError} If there is no IdleStateHandler.
    */
   handlerAdded(context: ChannelHandlerContext): void {
-    const idleState = idleStateOf(context);
-    if (context.channel.isActive) this.#start(idleState);
+    idleStateOf(context);
+    // Added to a link that stands already: whoever added it has seen it.
+    if (context.channel.isActive) this.#role = MAIN;
   }
 
-  /** Starts to wait for the first ping. */
+  /** Lets go of everything. */
+  handlerRemoved(context: ChannelHandlerContext): void {
+    this.#stop(context);
+  }
+
+  /** Starts to wait for the first word. */
   channelActive(context: ChannelHandlerContext): void {
-    this.#start(idleStateOf(context));
-    context.fireChannelActive();
+    const { firstPingMs, firstWordMs, maxScouts } = this.#settings;
+    this.#greeted = false;
+    idleStateOf(context).setIdleTimes({ readerIdleMs: firstPingMs });
+    if (maxScouts === 0 || context.channel.parent === undefined) {
+      this.#role = MAIN;
+      context.fireChannelActive();
+    } else {
+      const timer = context.loop.schedule(firstWordMs, () => this.#becomeMain(context));
+      this.#role = { kind: "undecided", timer, linkUp: undefined };
+    }
+  }
+
+  /** Ends with the link; the application is told only if it knew of it. */
+  channelInactive(context: ChannelHandlerContext): void {
+    const { kind } = this.#role;
+    this.#stop(context);
+    if (kind === "main") context.fireChannelInactive();
   }
 
   /** Answers heartbeats that ask for an answer. */
   channelRead(context: ChannelHandlerContext, message: unknown): void {
-    if (!(message instanceof Heartbeat)) context.fireChannelRead(message);
-    else if (message.kind === "ping") this.#answerPing(context, message);
-    else if (message.kind === "hold") this.#answer(context, Heartbeat.void(message.sequence, "notServed"));
-    else context.fireChannelRead(message);
+    if (this.#role.kind === "undecided") {
+      if (message instanceof Heartbeat && message.kind === "scout" && message.timeMs > 0) {
+        return this.#becomeScout(context, message);
+      }
+      this.#becomeMain(context);
+    }
+    if (!(message instanceof Heartbeat)) {
+      if (this.#role.kind !== "scout") context.fireChannelRead(message);
+      return;
+    }
+    switch (message.kind) {
+      case "ping":
+        return this.#answerPing(context, message);
+      case "hold":
+        return this.#takeHold(context, message);
+      case "scout":
+        return this.#grantTicket(context, message);
+      default:
+        context.fireChannelRead(message);
+    }
   }
 
-  /** Drops a link whose peer was silent for too long. */
+  /** Drops a link whose peer was silent for too long, and serves the hold when nobody spoke. */
   userEventTriggered(context: ChannelHandlerContext, event: unknown): void {
-    const known = event as IdleStateEvent | undefined | null;
-    if (known?.type === "idle" && known.state === "reader") context.channel.drop("unanswered");
-    else context.fireUserEventTriggered(event);
+    const known = event as IdleStateEvent | LinkUpEvent | LinkDownEvent;
+    if (known?.type === "idle" && known.state === "reader") {
+      context.channel.drop("unanswered");
+    } else if (known?.type === "linkUp" && this.#role.kind === "undecided") {
+      this.#role.linkUp = known;
+    } else if (known?.type !== "linkDown" || this.#role.kind === "main") {
+      context.fireUserEventTriggered(event);
+    }
   }
 
-  #start(idleState: IdleStateHandler): void {
-    this.#greeted = false;
-    this.#heardPing = false;
-    idleState.setIdleTimes({ readerIdleMs: this.#firstPingMs });
+  #becomeMain(context: ChannelHandlerContext): void {
+    const role = this.#role;
+    if (role.kind !== "undecided") return;
+    role.timer.cancel();
+    this.#role = MAIN;
+    context.fireChannelActive();
+    if (role.linkUp !== undefined && this.#role === MAIN) context.fireUserEventTriggered(role.linkUp);
+  }
+
+  #becomeScout(context: ChannelHandlerContext, ticket: Heartbeat): void {
+    const { channel, pipeline } = context;
+    if (this.#role.kind === "undecided") this.#role.timer.cancel();
+    this.#role = SCOUT;
+    if (!ScoutRegistry.of(channel.parent!).redeem(ticket, channel)) {
+      const error = new HeartbeatError("scout", ticket.sequence);
+      context.channel.drop("protocol", error);
+      return;
+    }
+    // A scout's silence is what it is for: it is limited by the longest hold, not by what clients announce.
+    idleStateOf(context).setIdleTimes({ readerIdleMs: this.#settings.longestHoldMs + this.#settings.graceMs });
+    let behind = false;
+    for (const other of [...pipeline.iterate()]) {
+      if (behind) pipeline.remove(other.handler);
+      if (other === context) behind = true;
+    }
+  }
+
+  #grantTicket(context: ChannelHandlerContext, request: Heartbeat): void {
+    const { channel } = context;
+    const { maxScouts } = this.#settings;
+    if (maxScouts === 0 || this.#role.kind === "scout" || channel.parent === undefined) {
+      return this.#answer(context, Heartbeat.void(request.sequence, "notServed"));
+    }
+    const registry = ScoutRegistry.of(channel.parent);
+    if (registry.count(channel) >= maxScouts) return this.#answer(context, Heartbeat.void(request.sequence, "busy"));
+    this.#answer(context, new Heartbeat("scout", { ...registry.grant(channel), sequence: request.sequence }));
   }
 
   #answerPing(context: ChannelHandlerContext, ping: Heartbeat): void {
     this.pings++;
-    const isFirst = !this.#heardPing;
-    this.#heardPing = true;
-    if (ping.timeMs > 0) idleStateOf(context).setIdleTimes({ readerIdleMs: ping.timeMs + this.#graceMs });
-    // The peer announces nothing (its format may carry no time), so nothing says
-    // how long it may be silent: the limit for the first ping is not meant for it.
-    else if (isFirst) idleStateOf(context).setIdleTimes({});
+    // A ping that announces nothing asks for nothing but an answer.
+    if (ping.timeMs > 0) this.#expectWord(context, ping.timeMs);
     this.#answer(context, new Heartbeat("pong", { sequence: ping.sequence }));
   }
 
+  #takeHold(context: ChannelHandlerContext, { sequence, timeMs }: Heartbeat): void {
+    const { longestHoldMs } = this.#settings;
+    const refusal: Exclude<VoidReason, "unknown"> | undefined = longestHoldMs === 0
+      ? "notServed"
+      : timeMs > longestHoldMs
+      ? "tooLong"
+      : this.#held !== undefined
+      ? "busy"
+      : undefined;
+    if (refusal !== undefined) return this.#answer(context, Heartbeat.void(sequence, refusal));
+    // Traffic of ours puts the answer off, and with it the peer's next word: a
+    // peer that is only talked to still says something within twice its time.
+    this.#expectWord(context, 2 * timeMs);
+    this.#held = { sequence, ms: timeMs, timer: context.loop.schedule(timeMs, () => this.#silenceMayBeOver(context)) };
+  }
+
+  #silenceMayBeOver(context: ChannelHandlerContext): void {
+    const held = this.#held;
+    if (held === undefined) return;
+    const leftMs = held.ms - idleStateOf(context).idleForMs;
+    if (leftMs > 0) {
+      held.timer = context.loop.schedule(leftMs, () => this.#silenceMayBeOver(context));
+      return;
+    }
+    this.#held = undefined;
+    this.holds++;
+    this.#answer(context, new Heartbeat("pong", { sequence: held.sequence }));
+  }
+
+  #expectWord(context: ChannelHandlerContext, withinMs: number): void {
+    idleStateOf(context).setIdleTimes({ readerIdleMs: withinMs + this.#settings.graceMs });
+  }
+
   #answer(context: ChannelHandlerContext, answer: Heartbeat): void {
-    if (this.#sayHello && !this.#greeted) {
+    const { hello, longestHoldMs, maxScouts } = this.#settings;
+    if (hello && !this.#greeted && this.#role.kind !== "scout") {
       this.#greeted = true;
-      sendHeartbeat(context, Heartbeat.hello());
+      const abilities = maxScouts > 0 && context.channel.parent !== undefined ? SCOUTS : 0;
+      sendHeartbeat(context, Heartbeat.hello({ longestHoldMs, abilities }));
     }
     sendHeartbeat(context, answer);
   }
+
+  #stop(context: ChannelHandlerContext): void {
+    if (this.#role.kind === "undecided") this.#role.timer.cancel();
+    this.#held?.timer.cancel();
+    this.#held = undefined;
+    const { parent } = context.channel;
+    if (parent !== undefined && this.#settings.maxScouts > 0) {
+      if (this.#role.kind === "scout") ScoutRegistry.of(parent).leave(context.channel);
+      else if (this.#role.kind === "main") ScoutRegistry.of(parent).dismiss(context.channel);
+    }
+    this.#role = DOWN;
+  }
+}
+
+type Settings = Required<HeartbeatResponderOptions>;
+
+const DEFAULTS = settingsOf({});
+
+function settingsOf(options: HeartbeatResponderOptions): Settings {
+  const action = "make the handler";
+  const {
+    graceMs = 15_000,
+    firstPingMs = 60_000,
+    hello = true,
+    longestHoldMs = 7_500_000,
+    maxScouts = 1,
+    firstWordMs = 1_000,
+  } = options;
+  return {
+    graceMs: checkedMs(action, "graceMs", graceMs, 0, MAX_HEARTBEAT_TIME_MS),
+    // 0 tells the IdleStateHandler to wait for ever.
+    firstPingMs: firstPingMs === Infinity ? 0 : checkedMs(action, "firstPingMs", firstPingMs, 1, MAX_HEARTBEAT_TIME_MS),
+    hello,
+    longestHoldMs: checkedMs(action, "longestHoldMs", longestHoldMs, 0, MAX_HEARTBEAT_TIME_MS),
+    maxScouts: checkedCount(action, "maxScouts", maxScouts, 0, 16),
+    firstWordMs: checkedMs(action, "firstWordMs", firstWordMs, 1, MAX_HEARTBEAT_TIME_MS),
+  };
 }

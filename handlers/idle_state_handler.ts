@@ -98,6 +98,8 @@ export class IdleStateHandler implements ChannelHandler {
   #onWritten: ((error: unknown) => void) | undefined = undefined;
 
   /**
+   * Makes a handler that watches from its first link on.
+   *
    * @param options How long each direction may be idle; nothing is told by default.
    * @throws {RangeError} If a time is negative or not finite.
    */

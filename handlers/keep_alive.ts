@@ -42,6 +42,7 @@ export interface AnswerKeepAliveOptions extends WireOptions, HeartbeatResponderO
 const FRAME_ENCODER = new VarintFrameEncoder();
 const HEARTBEAT_ENCODER = new HeartbeatEncoder();
 const CODEC = new MessagePackCodec();
+const DEFAULT_ADAPTIVE: AdaptiveIntervalOptions = { scoutHandlers: () => wire() };
 
 /**
  * The handlers that keep a client's link alive, in their right order:
@@ -75,12 +76,12 @@ const CODEC = new MessagePackCodec();
  */
 export function keepAlive(options?: KeepAliveOptions): ChannelHandler[] {
   if (options === undefined) {
-    return [...wire(), new AdaptiveIntervalHandler(), new ReconnectHandler(), CODEC];
+    return [...wire(), new AdaptiveIntervalHandler(DEFAULT_ADAPTIVE), new ReconnectHandler(), CODEC];
   }
   const { reconnect, codec } = options;
   return [
     ...wire(options),
-    new AdaptiveIntervalHandler(options),
+    new AdaptiveIntervalHandler({ scoutHandlers: () => wire(options), ...options }),
     ...(reconnect === null ? [] : [new ReconnectHandler(reconnect)]),
     ...codecs(codec),
   ];

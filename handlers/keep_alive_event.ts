@@ -43,6 +43,29 @@ export interface IntervalEvent {
   readonly reason: string;
 }
 
+/** A trial begins: the link under test is to be silent for so long. */
+export interface TrialEvent {
+  /** Tells this event from others. */
+  readonly type: "trial";
+  /** How long, ms. */
+  readonly idleMs: number;
+  /** On which link. */
+  readonly where: "scout" | "main";
+}
+
+/**
+ * What the beats on this link prove. `push`: the peer's answer after the
+ * silence is the beat, so pushes get through as well. `client`: the peer serves
+ * no holds, so only the client's own packets are proven to get through; behind
+ * many NATs (Linux by default) pushes may still be lost. Fired when it changes.
+ */
+export interface CoverageEvent {
+  /** Tells this event from others. */
+  readonly type: "coverage";
+  /** Which direction is proven. */
+  readonly direction: "push" | "client";
+}
+
 /** A trial ended: what one silence and the beat after it have shown. */
 export interface VerdictEvent {
   /** Tells this event from others. */

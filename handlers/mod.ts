@@ -4,6 +4,7 @@
  * @module
  */
 
+export * from "./adaptive/edge.ts";
 export * from "./adaptive/fixed_interval.ts";
 export * from "./adaptive/interval_strategy.ts";
 export * from "./adaptive/stepwise.ts";

@@ -109,6 +109,7 @@ const STOPPED: State = { kind: "stopped" };
  *
  * const channel = new EmbeddedChannel({ active: false, handlers: [new ReconnectHandler()] });
  * channel.connect("embedded://peer");
+ * channel.writeInbound("welcome"); // the link proved valid, so the next try is a first one
  * channel.loseLink();
  * channel.write("later");
  * channel.advanceBy(800);
@@ -131,6 +132,8 @@ export class ReconnectHandler implements ChannelHandler {
   #queue: OutboundQueue | undefined = undefined;
 
   /**
+   * Makes a handler that acts from the first connect on.
+   *
    * @param options Its timing and its bounds.
    * @throws {RangeError} If a number is out of range.
    */

@@ -8,13 +8,19 @@ import { ConnectError } from "./errors.ts";
 import type { EventLoop, Timer } from "./event_loop.ts";
 import type { Link, LinkSink, Remote, RemoteSource, Transport } from "./transport.ts";
 
-/** Takes the place of a channel for a link that nobody wants any more. */
-export const IGNORE: LinkSink = {
+/** Takes the place of a channel for a link that nobody wants. */
+const IGNORE: LinkSink = {
   onRead() {},
   onReadComplete() {},
   onFlushed() {},
   onClosed() {},
 };
+
+/** Ends a link that nobody wants. */
+export function refuse(link: Link): void {
+  link.open(IGNORE);
+  link.abort();
+}
 
 /** What one try is made with. */
 export interface ConnectAttemptOptions {
@@ -55,13 +61,14 @@ export class ConnectAttempt {
     // Wrapped, because a TypeError (which a failed fetch is as well) would look
     // like an address that is wrong for good.
     const failed = (cause: unknown) => this.fail(new ConnectError("the remote", "its address could not be had", { cause }));
+    let remote;
     try {
-      const remote = source({ signal: this.#abort.signal });
-      if (isPromise(remote)) remote.then((remote) => this.#dial(remote), failed);
-      else this.#dial(remote);
+      remote = source({ signal: this.#abort.signal });
+      if (isPromise(remote)) return void remote.then((remote) => this.#dial(remote), failed);
     } catch (error) {
-      failed(error);
+      return failed(error);
     }
+    this.#dial(remote);
   }
 
   /** Gives up. */
@@ -75,24 +82,22 @@ export class ConnectAttempt {
 
   #dial(given: string | Remote): void {
     if (this.#done) return;
-    const remote = typeof given === "string" ? { address: given } : given;
-    this.#address = remote.address;
     const { transport, loop } = this.#options;
+    let remote: Remote, link;
     try {
-      const link = transport.connect(remote, { loop, signal: this.#abort.signal });
-      if (isPromise(link)) link.then((link) => this.#linked(link, remote), (error) => this.fail(error));
-      else this.#linked(link, remote);
+      remote = typeof given === "string" ? { address: given } : given;
+      this.#address = remote.address;
+      link = transport.connect(remote, { loop, signal: this.#abort.signal });
+      if (isPromise(link)) return void link.then((link) => this.#linked(link, remote), (error) => this.fail(error));
     } catch (error) {
-      this.fail(error);
+      return this.fail(error);
     }
+    // Outside of the try: what the channel does with its link is no failure to connect.
+    this.#linked(link, remote);
   }
 
   #linked(link: Link, remote: Remote): void {
-    if (this.#done) {
-      link.open(IGNORE);
-      link.abort();
-      return;
-    }
+    if (this.#done) return refuse(link);
     this.#done = true;
     this.#timer.cancel();
     this.#options.onLink(link, remote);

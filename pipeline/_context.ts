@@ -209,12 +209,21 @@ export class Context implements ChannelHandlerContext {
 
   #watchOperation(result: unknown, promise: ChannelPromise): void {
     // Another operation's promise reports for itself.
-    if (!(result instanceof ChannelPromise)) settled(result, (error) => this.#failOperation(error, promise));
+    if (result instanceof ChannelPromise) return;
+    settled(result, (error) => {
+      // Most likely it awaited the promise, and so looks like a caller who takes care of its failure.
+      if (failedWith(promise, error)) promise.passedOn();
+      else this.#failOperation(error, promise);
+    });
   }
 
   #failOperation(error: unknown, promise: ChannelPromise): void {
-    if (!promise.reject(error)) this.channel.reportUnhandled(error);
+    if (!promise.reject(error) && !failedWith(promise, error)) this.channel.reportUnhandled(error);
   }
+}
+
+function failedWith(promise: ChannelPromise, error: unknown): boolean {
+  return promise.isDone && !promise.isSuccess && promise.error === error;
 }
 
 /** Calls back if the result is a promise and fails. Other results mean nothing. */

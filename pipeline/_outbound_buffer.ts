@@ -8,7 +8,7 @@ import type { ChannelPromise } from "./channel_promise.ts";
 
 /** When a channel counts as unwritable, and when as writable again, in bytes. */
 export interface WaterMarks {
-  /** Below this many pending bytes an unwritable channel is writable again. Default: 32 KiB. */
+  /** Below this many pending bytes, or at none, an unwritable channel is writable again. Default: 32 KiB. */
   readonly lowBytes: number;
   /** Above this many pending bytes a channel is unwritable. Default: 64 KiB. */
   readonly highBytes: number;
@@ -29,6 +29,8 @@ export class OutboundBuffer {
   /** Oldest first, from #first on. Undefined while idle: most links are, most of the time. */
   #pending: Pending[] | undefined = undefined;
   #first = 0;
+  /** Flushed, and not yet taken off the pending writes, bytes. */
+  #unsettled = 0;
   readonly #marks: WaterMarks;
 
   constructor(marks: WaterMarks) {
@@ -52,17 +54,19 @@ export class OutboundBuffer {
   flushed(bytes: number): boolean {
     this.flushedBytes += bytes;
     this.pendingBytes -= bytes;
-    let left = bytes;
+    // A field, because whoever listens to a promise may lose the link: what is
+    // left must not count for the writes of the next one.
+    this.#unsettled += bytes;
     while (this.#pending !== undefined) {
       const head = this.#pending[this.#first]!;
-      const taken = Math.min(left, head.remainingBytes);
+      const taken = Math.min(this.#unsettled, head.remainingBytes);
       head.remainingBytes -= taken;
-      left -= taken;
+      this.#unsettled -= taken;
       if (head.remainingBytes > 0) break;
       this.#shift();
       head.promise.resolve();
     }
-    if (this.isWritable || this.pendingBytes >= this.#marks.lowBytes) return false;
+    if (this.isWritable || (this.pendingBytes > 0 && this.pendingBytes >= this.#marks.lowBytes)) return false;
     this.isWritable = true;
     return true;
   }
@@ -73,6 +77,7 @@ export class OutboundBuffer {
     const first = this.#first;
     this.#pending = undefined;
     this.#first = 0;
+    this.#unsettled = 0;
     this.pendingBytes = 0;
     this.isWritable = true;
     for (let i = first; pending !== undefined && i < pending.length; i++) pending[i]!.promise.reject(error);

@@ -35,7 +35,11 @@ import type { RemoteSource } from "./transport.ts";
 export class Bootstrap {
   readonly #options: ChannelOptions;
 
-  /** @param options What carries the channels, and their handlers. */
+  /**
+   * Makes a bootstrap; nothing is connected yet.
+   *
+   * @param options What carries the channels, and their handlers.
+   */
   constructor(options: ChannelOptions) {
     this.#options = options;
   }
@@ -56,7 +60,8 @@ export class Bootstrap {
     try {
       await channel.connect(remote, options);
     } catch (error) {
-      await channel.close();
+      // What a handler's close throws must not hide why there is no link.
+      await channel.close().catch((second) => channel.reportUnhandled(second));
       throw error;
     }
     return channel;

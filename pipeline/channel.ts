@@ -5,7 +5,7 @@
  */
 
 import { ActiveLink, type ChannelAccess } from "./_active_link.ts";
-import { ConnectAttempt, IGNORE } from "./_connect_attempt.ts";
+import { ConnectAttempt, refuse } from "./_connect_attempt.ts";
 import { OutboundBuffer, type WaterMarks } from "./_outbound_buffer.ts";
 import type { ChannelHandler } from "./channel_handler.ts";
 import { ChannelPipeline } from "./channel_pipeline.ts";
@@ -31,7 +31,7 @@ export interface ChannelOptions {
   readonly pipeline?: (pipeline: ChannelPipeline, channel: Channel) => void;
   /** Clock, timers and randomness. Default: one loop that all channels share. */
   readonly loop?: EventLoop;
-  /** How long one try to connect may take, in ms, above 0. Default: 10,000. */
+  /** How long one try to connect may take, in ms, above 0 and finite. Default: 10,000. */
   readonly connectTimeoutMs?: number;
   /** Whether data is read as it comes; otherwise only on `read()`. Default: true. */
   readonly autoRead?: boolean;
@@ -39,7 +39,8 @@ export interface ChannelOptions {
   readonly waterMarks?: WaterMarks;
   /**
    * Gets errors that no handler handled, and the first message of a channel
-   * that no handler took. Default: prints them with `console.error`.
+   * that no handler took. Default: prints them with `console.error`. What it
+   * throws becomes an uncaught error of the runtime.
    */
   readonly onUnhandled?: (report: UnhandledReport) => void;
 }
@@ -56,12 +57,12 @@ export interface ChannelOptions {
 export type ChannelState = "idle" | "connecting" | "active" | "closing" | "closed";
 
 type State =
-  | { readonly kind: "idle"; readonly reason: LinkDownReason | "notConnected" }
+  | { readonly kind: "idle" }
   | ConnectAttempt
   | ActiveLink
   | { readonly kind: "closed" };
 
-const NOT_CONNECTED: State = { kind: "idle", reason: "notConnected" };
+const IDLE: State = { kind: "idle" };
 const CLOSED: State = { kind: "closed" };
 const DEFAULT_MARKS: WaterMarks = { lowBytes: 32 * 1024, highBytes: 64 * 1024 };
 const DEFAULT_CONNECT_TIMEOUT_MS = 10_000;
@@ -110,13 +111,22 @@ export class Channel implements UnhandledFailureSink, AsyncDisposable {
   readonly #connectTimeoutMs: number;
   readonly #onUnhandled: ChannelOptions["onUnhandled"];
   readonly #outbound: OutboundBuffer;
-  #state: State = NOT_CONNECTED;
+  #state: State = IDLE;
+  #downReason: LinkDownReason | "notConnected" = "notConnected";
+  /** What the handlers are to be told of a link's coming or going; undefined unless they are just being told. */
+  #news: (() => void)[] | undefined = undefined;
   #autoRead: boolean;
   #remote: Remote | undefined = undefined;
   #closed: ChannelPromise | undefined = undefined;
   #reportedMessage = false;
 
-  /** @param options What carries it, and its handlers. */
+  /**
+   * Makes a channel without a link and adds its handlers.
+   *
+   * @param options What carries it, and its handlers.
+   * @throws {RangeError} If the water marks or the connect timeout are out of range.
+   * @throws What `options.pipeline` throws.
+   */
   constructor(options: ChannelOptions) {
     const { autoRead = true, waterMarks = DEFAULT_MARKS, connectTimeoutMs = DEFAULT_CONNECT_TIMEOUT_MS } = options;
     if (!(waterMarks.lowBytes >= 0 && waterMarks.lowBytes <= waterMarks.highBytes)) {
@@ -124,8 +134,10 @@ export class Channel implements UnhandledFailureSink, AsyncDisposable {
         `Cannot make the channel: water marks must be 0 <= lowBytes <= highBytes, got ${waterMarks.lowBytes} and ${waterMarks.highBytes}`,
       );
     }
-    if (!(connectTimeoutMs > 0)) {
-      throw new RangeError(`Cannot make the channel: connectTimeoutMs must be above 0, got ${connectTimeoutMs}`);
+    if (!(connectTimeoutMs > 0 && connectTimeoutMs < Infinity)) {
+      throw new RangeError(
+        `Cannot make the channel: connectTimeoutMs must be above 0 and finite, got ${connectTimeoutMs}`,
+      );
     }
     this.#transport = options.transport;
     this.#connectTimeoutMs = connectTimeoutMs;
@@ -134,7 +146,14 @@ export class Channel implements UnhandledFailureSink, AsyncDisposable {
     this.loop = options.loop ?? systemEventLoop();
     this.#outbound = new OutboundBuffer(waterMarks);
     this.pipeline = new ChannelPipeline(this, HEAD, TAIL);
-    options.pipeline?.(this.pipeline, this);
+    try {
+      options.pipeline?.(this.pipeline, this);
+    } catch (error) {
+      // Handlers that are in already may have started timers.
+      this.#state = CLOSED;
+      this.pipeline.destroy();
+      throw error;
+    }
   }
 
   /** What the channel is doing. */
@@ -147,7 +166,11 @@ export class Channel implements UnhandledFailureSink, AsyncDisposable {
     return this.#state.kind === "active";
   }
 
-  /** Whether a write would stay below the high water mark. False without a link. */
+  /**
+   * Whether no more than the high water mark is pending. False without a link;
+   * a writer that waits is told by `channelWritabilityChanged` on the same link
+   * and by `channelActive` on the next one.
+   */
   get isWritable(): boolean {
     return this.#state.kind === "active" && this.#outbound.isWritable;
   }
@@ -172,6 +195,11 @@ export class Channel implements UnhandledFailureSink, AsyncDisposable {
     return this.#remote;
   }
 
+  /** What accepted it: one object for all channels of a server. Undefined on the connecting side. */
+  get parent(): object | undefined {
+    return undefined;
+  }
+
   /** The link's other end as a URL, or "" without a link. */
   get remoteAddress(): string {
     return this.#state.kind === "active" ? this.#state.link.remoteAddress : "";
@@ -182,13 +210,18 @@ export class Channel implements UnhandledFailureSink, AsyncDisposable {
     return this.#state.kind === "active" ? this.#state.link.localAddress : "";
   }
 
-  /** Whether data is read as it comes. Turned on, it asks for data at once. */
+  /**
+   * Whether data is read as it comes. Turned on, it asks for data at once;
+   * turned off, one batch that was asked for may still come.
+   */
   get autoRead(): boolean {
     return this.#autoRead;
   }
   set autoRead(on: boolean) {
-    if (on && !this.#autoRead && this.isActive) this.pipeline.read();
+    const wasOn = this.#autoRead;
+    // Before the read: a batch that comes at once has to ask for the next one.
     this.#autoRead = on;
+    if (on && !wasOn && this.isActive) this.pipeline.read();
   }
 
   /** Resolves when the channel is closed for good. Never rejects. */
@@ -200,11 +233,15 @@ export class Channel implements UnhandledFailureSink, AsyncDisposable {
    * Asks for a link.
    *
    * @param remote Where to: an address, one with credentials, or a function asked for each try.
-   * @param options `signal` gives up. After the link stands it has no effect.
+   * @param options `signal` gives up: aborted beforehand, nothing is tried;
+   *   aborted before the link stands, the channel is closed, as only that ends
+   *   a handler's tries to reconnect. After the link stands it has no effect.
    * @returns Done when the link stands.
-   * @throws {TypeError} (as a rejection) If the address cannot be parsed.
+   * @throws {TypeError} (as a rejection) If the address cannot be parsed, or the channel has a link or one on its way.
    * @throws {ConnectError} (as a rejection) If no link came about.
-   * @throws {ChannelClosedError} (as a rejection) If the channel was closed before it stood.
+   * @throws {LinkDownError} (as a rejection) If the try was dropped.
+   * @throws {ChannelClosedError} (as a rejection) If the channel was closed before the link stood.
+   * @throws The signal's reason (as a rejection) if it gave up.
    */
   connect(remote: RemoteSource, options: { readonly signal?: AbortSignal } = {}): ChannelPromise {
     const { signal } = options;
@@ -223,20 +260,37 @@ export class Channel implements UnhandledFailureSink, AsyncDisposable {
   }
 
   /**
+   * Makes a second channel of the same kind (transport, loop, timeouts), with
+   * handlers of its own. It has no link yet.
+   *
+   * @param pipeline Adds the handlers.
+   * @returns The channel.
+   */
+  sibling(pipeline: (pipeline: ChannelPipeline) => void): Channel {
+    return new Channel({
+      transport: this.#transport,
+      loop: this.loop,
+      connectTimeoutMs: this.#connectTimeoutMs,
+      onUnhandled: this.#onUnhandled,
+      pipeline,
+    });
+  }
+
+  /**
    * Makes a link that stands already this channel's link (an accepted one, or
    * one that came about outside).
    *
    * @param link The link, not yet opened.
-   * @throws {TypeError} If the channel has a link, or one on its way.
+   * @throws {TypeError} If the channel has a link, or one on its way, or is just telling its handlers that it lost one.
    * @throws {ChannelClosedError} If the channel was closed; the link is then aborted.
    */
   attach(link: Link): void {
     if (this.#state.kind === "closed" || this.#state.kind === "closing") {
-      link.open(IGNORE);
-      link.abort();
+      refuse(link);
       throw new ChannelClosedError("attach the link");
     }
     if (this.#state.kind !== "idle") throw new TypeError(`Cannot attach the link: the channel is ${this.#state.kind}`);
+    if (this.#news !== undefined) throw new TypeError("Cannot attach the link: the channel is just losing its earlier one");
     this.#activate(link, undefined);
   }
 
@@ -261,7 +315,7 @@ export class Channel implements UnhandledFailureSink, AsyncDisposable {
     return this.pipeline.writeAndFlush(message, promise);
   }
 
-  /** Asks for one more batch of data; needed only while {@linkcode autoRead} is off. */
+  /** Asks for one more batch of data; needed only while {@linkcode autoRead} is off. Does nothing without a link. */
   read(): void {
     this.pipeline.read();
   }
@@ -269,9 +323,10 @@ export class Channel implements UnhandledFailureSink, AsyncDisposable {
   /**
    * Closes the channel for good: wins over a connect or reconnect in
    * progress, sends what was flushed, removes all handlers and leaves no timer
-   * behind. Calling it again does nothing more.
+   * behind. What was written and not flushed fails. Calling it again does
+   * nothing more.
    *
-   * @returns Done when it is closed.
+   * @returns Done when it is closed. Fails only with what a handler's `close` throws.
    */
   close(): ChannelPromise {
     return this.pipeline.close();
@@ -284,8 +339,10 @@ export class Channel implements UnhandledFailureSink, AsyncDisposable {
 
   /**
    * Drops the link at once, without closing the channel: the way for handlers
-   * to say that it is dead or cannot be trusted. `linkDown` and
-   * `channelInactive` follow before this returns. Does nothing without a link.
+   * to say that it is dead or cannot be trusted. Writes that are pending fail,
+   * then `linkDown` and `channelInactive` follow before this returns; called
+   * while the handlers are being told of the link, once all of them were told.
+   * Fails a try to connect that is on its way. Else does nothing.
    *
    * @param reason Why.
    * @param error The error behind it.
@@ -305,7 +362,7 @@ export class Channel implements UnhandledFailureSink, AsyncDisposable {
    * @param error The error.
    */
   reportUnhandled(error: unknown): void {
-    if (this.#onUnhandled) this.#onUnhandled({ kind: "error", error, channel: this });
+    if (this.#onUnhandled) this.#report({ kind: "error", error, channel: this });
     else console.error("longlink: an error reached the tail of the pipeline:", error);
   }
 
@@ -318,11 +375,11 @@ export class Channel implements UnhandledFailureSink, AsyncDisposable {
   protected onUnhandledMessage(message: unknown): void {
     if (this.#reportedMessage) return;
     this.#reportedMessage = true;
-    if (this.#onUnhandled) this.#onUnhandled({ kind: "message", message, channel: this });
+    if (this.#onUnhandled) this.#report({ kind: "message", message, channel: this });
     else console.error("longlink: a message reached the tail of the pipeline, no handler took it:", message);
   }
 
-  /** The channel was closed for good; for subclasses. */
+  /** The channel was closed for good; for subclasses. May come while the constructor adds the handlers. */
   protected onClosed(): void {}
 
   /**
@@ -384,40 +441,46 @@ export class Channel implements UnhandledFailureSink, AsyncDisposable {
       timeoutMs: this.#connectTimeoutMs,
       onLink: (link, remote) => this.#activate(link, remote, promise),
       onFailed: (error) => {
-        this.#state = NOT_CONNECTED;
+        if (this.#state === attempt) this.#state = IDLE;
         promise.reject(error);
       },
     });
     this.#state = attempt;
-    attempt.start();
+    // Else it starts once all handlers know that the earlier link is gone.
+    if (this.#news === undefined) attempt.start();
   }
 
   #activate(link: Link, remote: Remote | undefined, promise?: ChannelPromise): void {
     const active = new ActiveLink(this, link, ACCESS);
     this.#state = active;
     this.#remote = remote;
-    link.open(active);
-    promise?.resolve();
-    if (this.#state === active) this.pipeline.fireChannelActive();
-    if (this.#state === active) {
+    this.#tell(() => {
+      link.open(active);
+      promise?.resolve();
+      this.pipeline.fireChannelActive();
       this.pipeline.fireUserEventTriggered({ type: "linkUp", resumed: false } satisfies LinkUpEvent);
-    }
+    });
     if (this.#state === active && this.#autoRead) this.pipeline.read();
   }
 
   #writeToLink(message: unknown, promise: ChannelPromise): void {
     const state = this.#state;
     if (state.kind !== "active") {
-      promise.reject(
-        state.kind === "closed" || state.kind === "closing"
-          ? new ChannelClosedError("write")
-          : new LinkDownError("write", state.kind === "idle" ? state.reason : "notConnected"),
-      );
+      promise.reject(this.#whyNoWrite());
       return;
     }
-    const changed = this.#outbound.add(this.sizeOf(message), promise);
+    const bytes = this.sizeOf(message);
+    // The link first: a message that it refuses would stay pending for ever.
     state.link.write(message as WireMessage);
-    if (changed) this.pipeline.fireChannelWritabilityChanged();
+    if (this.#state !== state) promise.reject(this.#whyNoWrite());
+    else if (this.#outbound.add(bytes, promise)) this.pipeline.fireChannelWritabilityChanged();
+  }
+
+  #whyNoWrite(): Error {
+    const { kind } = this.#state;
+    return kind === "closed" || kind === "closing"
+      ? new ChannelClosedError("write")
+      : new LinkDownError("write", this.#downReason);
   }
 
   #closeLink(promise: ChannelPromise): void {
@@ -425,11 +488,13 @@ export class Channel implements UnhandledFailureSink, AsyncDisposable {
     const state = this.#state;
     switch (state.kind) {
       case "idle":
-        this.#finish();
+        this.#close();
         break;
       case "connecting":
+        // Closed before the try fails: whoever listens to that must not connect again.
+        this.#state = CLOSED;
         state.fail(new ChannelClosedError("connect"));
-        this.#finish();
+        this.#close();
         break;
       case "active":
         state.kind = "closing";
@@ -445,21 +510,54 @@ export class Channel implements UnhandledFailureSink, AsyncDisposable {
   #lost(active: ActiveLink, reason: LinkDownReason, error: Error | undefined): void {
     const closing = active.kind === "closing";
     const why = closing ? "closed" : reason;
-    this.#state = closing ? CLOSED : { kind: "idle", reason: why };
-    this.#outbound.fail(closing ? new ChannelClosedError("write") : new LinkDownError("write", why, { cause: error }));
+    this.#state = closing ? CLOSED : IDLE;
+    this.#downReason = why;
     const event: LinkDownEvent = closing || error === undefined
       ? { type: "linkDown", reason: why }
       : { type: "linkDown", reason: why, error };
-    this.pipeline.fireUserEventTriggered(event);
-    this.pipeline.fireChannelInactive();
-    if (closing || (this.autoClose && this.#state.kind === "idle")) this.#finish();
+    this.#tell(() => {
+      this.#outbound.fail(closing ? new ChannelClosedError("write") : new LinkDownError("write", why, { cause: error }));
+      this.pipeline.fireUserEventTriggered(event);
+      this.pipeline.fireChannelInactive();
+    });
   }
 
-  #finish(): void {
+  /**
+   * Tells the handlers of a link's coming or going. What they (and those who
+   * listen to promises) do about it meanwhile, such as to drop, connect or
+   * close, takes effect once all were told: a handler would otherwise see the
+   * end of a link before its beginning, the next link before the end of this
+   * one, or be removed before it could clean up.
+   */
+  #tell(news: () => void): void {
+    if (this.#news !== undefined) {
+      this.#news.push(news);
+      return;
+    }
+    const queue = this.#news = [news];
+    for (let i = 0; i < queue.length; i++) queue[i]!();
+    this.#news = undefined;
+    const state = this.#state;
+    if (state.kind === "connecting") state.start();
+    else if (state.kind === "closed" || (state.kind === "idle" && this.autoClose)) this.#close();
+  }
+
+  /** The one way to `closed`. */
+  #close(): void {
     this.#state = CLOSED;
+    if (this.#news !== undefined) return; // the handlers are taken out once they were told
     this.pipeline.destroy();
     this.onClosed();
     this.#whenClosed().resolve();
+  }
+
+  /** What the receiver throws has no handler left to go to, and must not end up in the transport. */
+  #report(report: UnhandledReport): void {
+    try {
+      this.#onUnhandled!(report);
+    } catch (error) {
+      queueMicrotask(() => { throw error; });
+    }
   }
 
   #whenClosed(): ChannelPromise {

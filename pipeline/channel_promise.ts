@@ -15,8 +15,8 @@ type Listener = (error: unknown) => void;
 /**
  * The outcome of one outbound operation, which may be awaited. It is no native
  * promise: one is made only when somebody awaits, so that a caller who does
- * not care pays for none. A failure that nobody awaits (or listens to) by the
- * end of the current turn is reported at the tail of the pipeline.
+ * not care pays for none. A failure that nobody awaits (or listens to) in the
+ * turn in which it happens is reported at the tail of the pipeline.
  *
  * @example Awaiting, and not awaiting
  * ```ts
@@ -34,10 +34,15 @@ export class ChannelPromise implements PromiseLike<void> {
   /** Pending: the listeners, if any. Failed: the error. */
   #value: unknown = undefined;
   #state: "pending" | "succeeded" | "failed" = "pending";
-  #handled = false;
+  /** How many listeners take care of a failure. */
+  #takers = 0;
   readonly #unhandled: UnhandledFailureSink | undefined;
 
-  /** @param unhandled Gets a failure that nobody listened to. */
+  /**
+   * Makes a promise that is pending.
+   *
+   * @param unhandled Gets a failure that nobody listened to. Default: nobody is told.
+   */
   constructor(unhandled?: UnhandledFailureSink) {
     this.#unhandled = unhandled;
   }
@@ -67,7 +72,7 @@ export class ChannelPromise implements PromiseLike<void> {
     const listeners = this.#value;
     this.#state = "succeeded";
     this.#value = undefined;
-    if (listeners !== undefined) notify(listeners, undefined);
+    if (listeners !== undefined) this.#notifyAll(listeners, undefined);
     return true;
   }
 
@@ -83,21 +88,23 @@ export class ChannelPromise implements PromiseLike<void> {
     this.#state = "failed";
     // Listeners tell success by `undefined`.
     this.#value = error ?? new Error("Cannot complete the operation: it failed without an error");
-    if (listeners !== undefined) notify(listeners, this.#value);
-    // Late, because `await channel.write(...)` subscribes only after a write
-    // that failed synchronously has returned.
-    if (!this.#handled && this.#unhandled !== undefined) queueMicrotask(() => this.#reportUnhandled());
+    if (listeners !== undefined) this.#notifyAll(listeners, this.#value);
+    // Two microtasks late: `await channel.write(...)` begins after a write that
+    // failed synchronously has returned, and calls `then` one microtask later.
+    if (this.#takers === 0) queueMicrotask(() => queueMicrotask(() => this.#reportUnlessTaken()));
     return true;
   }
 
   /**
    * Calls the listener once settled: at once if it already is. Cheaper than
    * {@linkcode then}, and synchronous. The listener takes care of a failure.
+   * What a listener throws is reported as unhandled and keeps no other
+   * listener from being called.
    *
    * @param listener Gets the error, or undefined on success.
    */
   onSettled(listener: (error: unknown) => void): void {
-    this.#handled = true;
+    this.#takers++;
     this.observe(listener);
   }
 
@@ -108,8 +115,8 @@ export class ChannelPromise implements PromiseLike<void> {
    * @param listener Gets the error, or undefined on success.
    */
   observe(listener: (error: unknown) => void): void {
-    if (this.#state === "succeeded") listener(undefined);
-    else if (this.#state === "failed") listener(this.#value);
+    if (this.#state === "succeeded") this.#notify(listener, undefined);
+    else if (this.#state === "failed") this.#notify(listener, this.#value);
     else if (this.#value === undefined) this.#value = listener;
     else if (Array.isArray(this.#value)) this.#value.push(listener);
     else this.#value = [this.#value, listener];
@@ -130,12 +137,32 @@ export class ChannelPromise implements PromiseLike<void> {
     return this.then(undefined, onRejected);
   }
 
-  #reportUnhandled(): void {
-    if (!this.#handled) this.#unhandled?.reportUnhandled(this.#value);
+  /**
+   * Tells that one who listened to the failure did not take care of it but
+   * failed with it in turn, as an `async` handler does that awaits the promise
+   * it was given. If nobody else listens, the failure is reported after all.
+   * Called by the pipeline.
+   */
+  passedOn(): void {
+    if (this.#takers > 0 && --this.#takers === 0) this.#reportUnlessTaken();
   }
-}
 
-function notify(listeners: unknown, error: unknown): void {
-  if (Array.isArray(listeners)) { for (const listener of listeners as Listener[]) listener(error); }
-  else (listeners as Listener)(error);
+  #reportUnlessTaken(): void {
+    if (this.#takers === 0) this.#unhandled?.reportUnhandled(this.#value);
+  }
+
+  #notifyAll(listeners: unknown, error: unknown): void {
+    if (Array.isArray(listeners)) { for (const listener of listeners as Listener[]) this.#notify(listener, error); }
+    else this.#notify(listeners as Listener, error);
+  }
+
+  /** A throw must not reach whoever settles: a transport would end up with it, and later promises unsettled. */
+  #notify(listener: Listener, error: unknown): void {
+    try {
+      listener(error);
+    } catch (thrown) {
+      if (this.#unhandled !== undefined) this.#unhandled.reportUnhandled(thrown);
+      else queueMicrotask(() => { throw thrown; });
+    }
+  }
 }

@@ -7,13 +7,15 @@
 import { ActiveLink } from "./_active_link.ts";
 import { Channel, type ChannelOptions } from "./channel.ts";
 import type { ChannelHandler } from "./channel_handler.ts";
+import type { ChannelPipeline } from "./channel_pipeline.ts";
+import { ChannelClosedError } from "./errors.ts";
 import type { EventLoop } from "./event_loop.ts";
 import type { LinkDownReason } from "./link_event.ts";
 import type { Link, LinkSink, Remote, Transport, WireMessage } from "./transport.ts";
 import { VirtualEventLoop } from "./virtual_event_loop.ts";
 
 /** Options of an embedded channel. */
-export interface EmbeddedChannelOptions extends Omit<ChannelOptions, "transport" | "pipeline" | "loop"> {
+export interface EmbeddedChannelOptions extends Omit<ChannelOptions, "transport" | "pipeline" | "loop" | "onUnhandled"> {
   /** The handlers, from head to tail. Default: none. */
   readonly handlers?: readonly ChannelHandler[];
   /** Its loop. Default: a virtual one of its own. */
@@ -60,13 +62,19 @@ export class EmbeddedChannel extends Channel {
   #outbound: unknown[] | undefined = undefined;
   #errors: unknown[] | undefined = undefined;
 
-  /** @param options Its handlers, and more. */
+  /**
+   * Makes a channel, with a link unless `active` is false.
+   *
+   * @param options Its handlers, and more.
+   * @throws {RangeError} If the water marks or the connect timeout are out of range.
+   */
   constructor(options: EmbeddedChannelOptions = {}) {
     const { handlers = [], loop = new VirtualEventLoop(), active = true } = options;
     super({ ...options, loop, transport: embeddedTransport(options), pipeline: undefined });
     // After super(): a handler that fires events when added needs the fields below.
     this.pipeline.addLast(...handlers);
-    if (active) this.reopen();
+    // A handler may have closed or connected it when it was added.
+    if (active && this.state === "idle") this.reopen();
   }
 
   /**
@@ -74,16 +82,22 @@ export class EmbeddedChannel extends Channel {
    *
    * @param messages What the transport would deliver.
    * @returns Whether something came through to the tail.
+   * @throws {ChannelClosedError} If the channel was closed.
    * @throws The first error that no handler handled.
    */
   writeInbound(...messages: unknown[]): boolean {
+    if (this.state === "closed") throw new ChannelClosedError("write inbound");
     for (const message of messages) this.pipeline.fireChannelRead(message);
     this.pipeline.fireChannelReadComplete();
     this.checkException();
     return this.#inbound !== undefined && this.#inbound.length > 0;
   }
 
-  /** @returns The oldest message that came through to the tail, or undefined. */
+  /**
+   * Takes out one message that came through to the tail.
+   *
+   * @returns The oldest one, or undefined.
+   */
   readInbound(): unknown {
     return this.#inbound?.shift();
   }
@@ -98,15 +112,18 @@ export class EmbeddedChannel extends Channel {
   writeOutbound(...messages: unknown[]): boolean {
     const promises = messages.map((message) => this.write(message));
     this.flush();
-    for (const promise of promises) {
-      promise.onSettled(() => {});
-      if (promise.error !== undefined) throw promise.error;
-    }
+    const failed = promises.filter((promise) => promise.error !== undefined);
+    for (const promise of failed) promise.onSettled(() => {}); // thrown here, and so not reported as well
+    if (failed.length > 0) throw failed[0]!.error;
     this.checkException();
     return this.#outbound !== undefined && this.#outbound.length > 0;
   }
 
-  /** @returns The oldest message that came out at the head and was flushed, or undefined. */
+  /**
+   * Takes out one message that came out at the head and was flushed.
+   *
+   * @returns The oldest one, or undefined.
+   */
   readOutbound(): unknown {
     return this.#outbound?.shift();
   }
@@ -120,7 +137,11 @@ export class EmbeddedChannel extends Channel {
     return this.#outbound?.splice(0) ?? [];
   }
 
-  /** @returns Everything that came through to the tail, oldest first; it is taken out. */
+  /**
+   * Takes out everything that came through to the tail.
+   *
+   * @returns The messages, oldest first.
+   */
   drainInbound(): unknown[] {
     return this.#inbound?.splice(0) ?? [];
   }
@@ -150,7 +171,7 @@ export class EmbeddedChannel extends Channel {
   }
 
   /**
-   * Loses the link as if the network had done it.
+   * Loses the link as if the network had done it. Does nothing without a link.
    *
    * @param reason Why. Default: `reset`.
    */
@@ -158,7 +179,12 @@ export class EmbeddedChannel extends Channel {
     this.drop(reason);
   }
 
-  /** Opens a new link, as if one had come about. */
+  /**
+   * Opens a new link, as if one had come about.
+   *
+   * @throws {TypeError} If the channel has a link, or one on its way.
+   * @throws {ChannelClosedError} If the channel was closed, as it is by itself with its link while `autoClose` is on.
+   */
   reopen(): void {
     this.attach(new EmbeddedLink());
   }
@@ -170,6 +196,13 @@ export class EmbeddedChannel extends Channel {
    */
   checkException(): void {
     if (this.#errors !== undefined && this.#errors.length > 0) throw this.#errors.shift();
+  }
+
+  /** An embedded channel's second channel is embedded too, and gets a link whenever it asks for one. */
+  override sibling(pipeline: (pipeline: ChannelPipeline) => void): EmbeddedChannel {
+    const sibling = new EmbeddedChannel({ loop: this.loop, active: false, keepsMessages: this.keepsMessages });
+    pipeline(sibling.pipeline);
+    return sibling;
   }
 
   /** Collects the error for {@linkcode checkException}. */

@@ -25,6 +25,8 @@ export class ChannelClosedError extends Error {
   readonly operation: string;
 
   /**
+   * Makes the error.
+   *
    * @param operation What was attempted, as a verb.
    * @param options Standard error options; `cause` tells why it was closed.
    */
@@ -55,6 +57,8 @@ export class LinkDownError extends Error {
   readonly reason: LinkDownReason | "notConnected";
 
   /**
+   * Makes the error.
+   *
    * @param operation What was attempted, as a verb.
    * @param reason Why the link is down.
    * @param options Standard error options.
@@ -85,6 +89,8 @@ export class ConnectError extends Error {
   readonly address: string;
 
   /**
+   * Makes the error.
+   *
    * @param address The address that was tried.
    * @param detail Why it failed, in a few words.
    * @param options Standard error options; `cause` is the platform's error.
@@ -114,6 +120,8 @@ export class PipelineError extends Error {
   readonly handlerName: string;
 
   /**
+   * Makes the error.
+   *
    * @param action `add` or `remove`.
    * @param handlerName Name of the handler in its pipeline.
    * @param options Standard error options; `cause` is what it threw.

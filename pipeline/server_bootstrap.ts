@@ -4,15 +4,16 @@
  * @module
  */
 
+import { refuse } from "./_connect_attempt.ts";
 import { Channel, type ChannelOptions } from "./channel.ts";
 import { systemEventLoop } from "./system_event_loop.ts";
-import type { Listener } from "./transport.ts";
+import type { Link, Listener } from "./transport.ts";
 
 /** Options of a server. */
 export interface ServerBootstrapOptions extends ChannelOptions {
   /**
-   * Gets failures to accept a single peer; the server goes on. Default: prints
-   * them with `console.error`.
+   * Gets failures to accept a single peer, such as that its handlers could not
+   * be added; the server goes on. Default: prints them with `console.error`.
    */
   readonly onAcceptError?: (error: Error) => void;
 }
@@ -37,6 +38,8 @@ export class ServerBootstrap {
   readonly #options: ServerBootstrapOptions;
 
   /**
+   * Makes a bootstrap; nothing listens yet.
+   *
    * @param options What carries the channels, and their handlers.
    * @throws {TypeError} If the transport cannot accept links.
    */
@@ -57,17 +60,39 @@ export class ServerBootstrap {
    */
   async listen(address: string): Promise<ServerChannel> {
     const channels = new Set<Channel>();
+    let isOpen = true;
     const listener = await this.#options.transport.listen!(address, {
       loop: this.#options.loop ?? systemEventLoop(),
-      onLink: (link) => {
-        const channel = new AcceptedChannel(this.#options, channels);
-        channels.add(channel);
-        channel.attach(link);
-      },
-      onError: this.#options.onAcceptError ??
-        ((error) => console.error("longlink: a peer could not be accepted:", error)),
+      // One that was on its way when the door closed would have nobody to close it.
+      onLink: (link) => isOpen ? this.#accept(link, channels) : refuse(link),
+      onError: (error) => this.#onAcceptError(error),
     });
-    return new ServerChannel(listener, channels);
+    const close = () => {
+      isOpen = false;
+      return listener.close();
+    };
+    return new ServerChannel({ address: listener.address, close }, channels);
+  }
+
+  #accept(link: Link, channels: Set<Channel>): void {
+    const channel = new AcceptedChannel(this.#options, channels);
+    try {
+      this.#options.pipeline?.(channel.pipeline, channel);
+    } catch (cause) {
+      // Into the transport with it, and one peer would end the server.
+      refuse(link);
+      channel.close();
+      this.#onAcceptError(new Error("Cannot accept a peer: its handlers could not be added", { cause }));
+      return;
+    }
+    // A handler may have closed it when it was added: a server that is full, a peer that is not wanted.
+    if (channel.state === "closed") refuse(link);
+    else channel.attach(link);
+  }
+
+  #onAcceptError(error: Error): void {
+    if (this.#options.onAcceptError) this.#options.onAcceptError(error);
+    else console.error("longlink: a peer could not be accepted:", error);
   }
 }
 
@@ -79,6 +104,8 @@ export class ServerChannel implements AsyncDisposable {
   #closed: Promise<void> | undefined = undefined;
 
   /**
+   * Made by its bootstrap.
+   *
    * @param listener The open door.
    * @param channels The channels that came through it; kept up to date by whoever made it.
    */
@@ -108,10 +135,7 @@ export class ServerChannel implements AsyncDisposable {
 
   async #close(): Promise<void> {
     const noMoreLinks = this.#listener.close();
-    await Promise.all(Array.from(this.channels, (channel) => channel.close()));
-    await noMoreLinks;
-    // Links that came in while the door was closing.
-    await Promise.all(Array.from(this.channels, (channel) => channel.close()));
+    await Promise.all([noMoreLinks, ...Array.from(this.channels, (channel) => channel.close())]);
   }
 }
 
@@ -120,8 +144,14 @@ class AcceptedChannel extends Channel {
   readonly #channels: Set<Channel>;
 
   constructor(options: ChannelOptions, channels: Set<Channel>) {
-    super(options);
-    this.#channels = channels;
+    // The handlers come later: one of them may close the channel, and that needs the field below.
+    super({ ...options, pipeline: undefined });
+    this.#channels = channels.add(this);
+  }
+
+  /** The set stands for the server: it is the one thing that all its channels share from the first on. */
+  override get parent(): object {
+    return this.#channels;
   }
 
   protected override onClosed(): void {

@@ -26,6 +26,8 @@ export interface Verdict {
   readonly outcome: Outcome;
   /** Why, in a few words. */
   readonly reason: string;
+  /** When, ms since 1970. */
+  readonly atMs: number;
 }
 
 /**
@@ -34,7 +36,7 @@ export interface Verdict {
  * @example A strategy of one's own: always half of what survived
  * ```ts
  * import { assertEquals } from "@std/assert";
- * import { AdaptiveIntervalHandler, type IntervalStrategy } from "@longlink/pipeline";
+ * import { AdaptiveIntervalHandler, EmbeddedChannel, IdleStateHandler, type IntervalStrategy } from "@longlink/pipeline";
  *
  * const cautious: IntervalStrategy = {
  *   name: "cautious",
@@ -52,12 +54,21 @@ export interface Verdict {
  *     };
  *   },
  * };
- * assertEquals(new AdaptiveIntervalHandler({ strategy: cautious }).snapshot().intervalMs, 30_000);
+ * const handler = new AdaptiveIntervalHandler({ strategy: cautious, warmUpBeats: 1 });
+ * const channel = new EmbeddedChannel({ active: false, handlers: [new IdleStateHandler(), handler] });
+ * assertEquals(handler.snapshot()?.intervalMs, 30_000);
+ * await channel.close();
  * ```
  */
 export interface IntervalStrategy {
   /** Short name, for events and tables. */
   readonly name: string;
+  /**
+   * How it learns. `beats`: each beat after a full silence is a trial, timed by
+   * the client. `scout` and `main`: from trials of their own, which are holds,
+   * on a second link or on the main one. Default: `beats`.
+   */
+  readonly trials?: "beats" | "scout" | "main";
   /**
    * Starts on a network.
    *
@@ -75,6 +86,15 @@ export interface IntervalSearch {
   readonly isSettled: boolean;
   /** What was proven. */
   readonly bracket: Bracket;
+  /** How often the proven idle time was proven again. Default: 0. */
+  readonly confirmations?: number;
+  /**
+   * The idle time that is worth a trial now, in ms; undefined if none is.
+   * Asked only of strategies that learn from trials of their own.
+   *
+   * @param atMs The time, ms since 1970.
+   */
+  trialMs?(atMs: number): number | undefined;
   /**
    * Takes what a beat after a full silence has shown.
    *

@@ -15,7 +15,7 @@
  * - `hello`: sent before the first answer on a link by a peer that can do more than ping and pong.
  * - `unknown`: a kind of a later version. To be counted and ignored.
  */
-export type HeartbeatKind = "ping" | "pong" | "hold" | "void" | "hello" | "unknown";
+export type HeartbeatKind = "ping" | "pong" | "hold" | "void" | "hello" | "scout" | "unknown";
 
 /**
  * Why a peer gives no answer to a hold.
@@ -46,7 +46,7 @@ export interface HeartbeatFields {
 export interface HelloFields {
   /** The longest hold that the sender serves, in ms, as for `timeMs`; 0 is none. Default: 0. */
   readonly longestHoldMs?: number;
-  /** Five bits for what a later version can do, 0 to 31. Default: 0. */
+  /** What the sender can do, 0 to 31: 1 is {@linkcode SCOUTS}, the other bits are a later version's. Default: 0. */
   readonly abilities?: number;
   /** For sessions: how much arrived, 0 to 65,535. Default: 0. */
   readonly acknowledgement?: number;
@@ -56,11 +56,13 @@ export interface HelloFields {
 export const HEARTBEAT_VERSION = 1;
 /** The longest time that a heartbeat can carry, ms: 17 bits of tenths of a second. */
 export const MAX_HEARTBEAT_TIME_MS = 13_107_100;
+/** Ability bit of a hello: the sender takes scouts. */
+export const SCOUTS = 1;
 /** How many sequence numbers there are: 9 bits. */
 export const HEARTBEAT_SEQUENCES = 512;
 
-/** By their code on the wire, 0 to 4. */
-const KINDS: readonly HeartbeatKind[] = ["ping", "pong", "hold", "void", "hello"];
+/** By their code on the wire, 0 to 5. */
+const KINDS: readonly HeartbeatKind[] = ["ping", "pong", "hold", "void", "hello", "scout"];
 /** By their number on the wire, from 1 on; 0 is no reason. */
 const REASONS: readonly VoidReason[] = ["unknown", "tooLong", "busy", "notServed", "givenUp"];
 const TENTH_MS = 100;
@@ -83,7 +85,7 @@ const NO_FIELDS: HeartbeatFields = {};
 export class Heartbeat {
   /** What it is for. */
   readonly kind: HeartbeatKind;
-  /** The kind's number on the wire, 0 to 15; 5 and above are `unknown`. */
+  /** The kind's number on the wire, 0 to 15; 6 and above are `unknown`. */
   readonly code: number;
   /** A time in ms; what it means depends on the kind. In a void it stands for the {@linkcode reason}. */
   readonly timeMs: number;

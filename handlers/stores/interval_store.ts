@@ -18,6 +18,10 @@ export interface IntervalRecord {
   readonly isSettled: boolean;
   /** When it was learned, ms since 1970. */
   readonly atMs: number;
+  /** What was proven: that pushes get through after the silence, or only that the client's own packets do. */
+  readonly direction: "push" | "client";
+  /** How often the interval was proven again. */
+  readonly confirmations: number;
 }
 
 /** Keeps one record for each network. */
@@ -56,8 +60,11 @@ export interface IntervalStore {
  */
 export function isIntervalRecord(value: unknown): value is IntervalRecord {
   if (typeof value !== "object" || value === null) return false;
-  const { strategy, intervalMs, loMs, hiMs, isSettled, atMs } = value as Record<string, unknown>;
-  return typeof strategy === "string" && typeof isSettled === "boolean" &&
+  const { strategy, intervalMs, loMs, hiMs, isSettled, atMs, direction, confirmations } = value as Record<
+    string,
+    unknown
+  >;
+  return (direction === "push" || direction === "client") && isTime(confirmations) && typeof strategy === "string" && typeof isSettled === "boolean" &&
     isTime(intervalMs) && intervalMs > 0 && isTime(loMs) && isTime(atMs) &&
     (hiMs === null || (isTime(hiMs) && hiMs > loMs));
 }

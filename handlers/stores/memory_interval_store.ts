@@ -33,6 +33,8 @@ export class MemoryIntervalStore implements IntervalStore {
   readonly #records = new Map<string, IntervalRecord>();
 
   /**
+   * Makes an empty store.
+   *
    * @param options Its bound.
    * @throws {RangeError} If `maxNetworks` is not a whole number of 1 or more.
    */
@@ -49,7 +51,12 @@ export class MemoryIntervalStore implements IntervalStore {
     return this.#records.size;
   }
 
-  /** @returns What is known of the network, or undefined. */
+  /**
+   * Looks a network up, which makes it the most recently used one.
+   *
+   * @param network The network's identity.
+   * @returns What is known of it, or undefined.
+   */
   get(network: string): IntervalRecord | undefined {
     const record = this.#records.get(network);
     if (record !== undefined) this.#touch(network, record);
@@ -58,7 +65,8 @@ export class MemoryIntervalStore implements IntervalStore {
 
   /** Keeps a record. */
   set(network: string, record: IntervalRecord): void {
-    this.#touch(network, record);
+    // A copy, so that nobody changes what is kept.
+    this.#touch(network, Object.freeze({ ...record }));
     if (this.#records.size <= this.#maxNetworks) return;
     for (const oldest of this.#records.keys()) {
       this.#records.delete(oldest);

@@ -63,12 +63,13 @@ export function listenInDeno(deno: Deno, target: Target): Promise<Listener> {
     if (url.pathname !== "/" && new URL(request.url).pathname !== url.pathname) {
       return new Response("Not found", { status: 404 });
     }
+    // Read now: the upgrade consumes the request.
+    const protocol = request.headers.get("sec-websocket-protocol")?.split(",")[0]?.trim();
     // No pings by the runtime (by default every 30 s): they would refresh the
     // network's memory of the link, and every trial of an idle time would pass.
     const { socket, response } = deno.upgradeWebSocket(request, { idleTimeout: 0 });
     // A browser gives up if none of the protocols it offered is chosen. Set by
     // hand, since Deno's own option fails for a list without spaces.
-    const protocol = request.headers.get("sec-websocket-protocol")?.split(",")[0]?.trim();
     if (protocol) response.headers.set("sec-websocket-protocol", protocol);
     const remoteAddress = endAddress(scheme, remote.hostname, remote.port);
     links++;

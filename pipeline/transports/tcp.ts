@@ -62,7 +62,7 @@ export interface TcpOptions {
  *
  * A peer that closes its side (FIN) closes the link, as Netty does by default.
  * `abort()` sends a reset (RST); over TLS the platform offers none, so that
- * the peer sees an end of stream. A link that is not asked to read makes its
+ * the peer may see an orderly end. A link that is not asked to read makes its
  * peer wait; not so over TLS in Deno (seen with 2.9), which goes on reading
  * into its own memory: end the TLS in front of Deno where peers may flood.
  *
@@ -79,7 +79,7 @@ export interface TcpOptions {
  * const transport = tcp();
  * const listener = await transport.listen!("tcp://127.0.0.1:0", {
  *   loop,
- *   onLink: (link) => link.abort(),
+ *   onLink: (link) => link.close(),
  *   onError: (error) => console.error(error),
  * });
  * const { signal } = new AbortController();

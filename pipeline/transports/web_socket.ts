@@ -122,7 +122,7 @@ const DEFAULT_MAX_QUEUED_BYTES = 1024 * 1024;
  * const ignore = { onRead() {}, onReadComplete() {}, onFlushed() {}, onClosed() {} };
  * const listener = await transport.listen!("ws://127.0.0.1:0/chat", {
  *   loop,
- *   onLink: (link) => (link.open(ignore), link.close()),
+ *   onLink: (link) => link.close(),
  *   onError: (error) => console.error(error),
  * });
  * const { signal } = new AbortController();

@@ -23,7 +23,7 @@ for (const [latencyMs, keepsMessages] of [[0, false], [5, true]] as const) {
     `memory (${latencyMs} ms${keepsMessages ? ", messages" : ""})`,
     () => ({ transport: memory({ latencyMs, keepsMessages }), ...addresses }),
     {
-      abortLooksLike: "reset",
+      abortResets: true,
       tooMuchBytes: 1024 * 1024,
       flushesInParts: !keepsMessages,
       closeWaitsForPeer: true,

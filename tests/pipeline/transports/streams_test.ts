@@ -46,7 +46,7 @@ for (const keepsMessages of [false, true]) {
     refusedAddress: "streams:nobody",
     loop,
   }), {
-    abortLooksLike: "reset",
+    abortResets: true,
     tooMuchBytes: 1024 * 1024,
     flushesInParts: !keepsMessages,
     closeWaitsForPeer: true,

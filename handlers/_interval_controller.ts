@@ -1,0 +1,626 @@
+/**
+ * Decides when to beat, notices when nobody answers, and runs the trials.
+ *
+ * @module
+ */
+
+import type { ChannelHandlerContext, LinkDownReason, Timer } from "../pipeline/mod.ts";
+import type { Outcome } from "./adaptive/interval_strategy.ts";
+import type { AdaptiveSettings } from "./_adaptive_settings.ts";
+import type { AdaptiveIntervalSnapshot, Phase } from "./adaptive_interval_handler.ts";
+import { Beat, type BeatOwner } from "./_beat.ts";
+import { HeartbeatError } from "./errors.ts";
+import { Heartbeat, MAX_HEARTBEAT_TIME_MS, SCOUTS } from "./heartbeat/heartbeat.ts";
+import type { IdleStateHandler, IdleTimes } from "./idle_state_handler.ts";
+import type {
+  BeatEvent,
+  CoverageEvent,
+  IntervalEvent,
+  LinkValidEvent,
+  TrialEvent,
+  VerdictEvent,
+} from "./keep_alive_event.ts";
+import { NetworkKnowledge } from "./_network_knowledge.ts";
+import { Scout, type ScoutOwner, type ScoutReport } from "./_scout.ts";
+import { sendHeartbeat } from "./_send_heartbeat.ts";
+import type { IntervalStore } from "./stores/interval_store.ts";
+
+/** What the peer can do, as far as this link has shown. */
+interface Peer {
+  /** The longest hold that it serves, ms; 0: none, or not known yet. */
+  readonly longestHoldMs: number;
+  readonly takesScouts: boolean;
+}
+
+/** A hold on the main link whose answer is awaited. */
+interface Hold {
+  readonly ms: number;
+  readonly sequence: number;
+  readonly startMs: number;
+  /** Whether it is a trial of a new idle time rather than a regular beat. */
+  readonly isTrial: boolean;
+}
+
+/** A silence ended by a client-timed beat. */
+interface Silence {
+  readonly idleMs: number;
+  readonly startMs: number;
+  /** Whether neither side said anything for all of it; otherwise it proves nothing. */
+  readonly isFull: boolean;
+}
+
+/** A failure that counts only if it turns out that the network was up. */
+interface Suspicion {
+  readonly idleMs: number;
+  readonly reason: string;
+  readonly atMs: number;
+}
+
+/** Whether the main link answers while a scout does not. */
+interface Check {
+  state: "pending" | "steady" | "unsteady";
+  /** The scout's failure that waits for the answer. */
+  suspicion: Suspicion | undefined;
+}
+
+const NO_PEER: Peer = { longestHoldMs: 0, takesScouts: false };
+/** Answers that come so much before their time are wrong; traffic that was on its way explains less. */
+const EARLY_MS = 1_000;
+/** After so many strange answers to holds the peer is taken to serve none. */
+const MAX_STRANGE = 2;
+/** In these multiples of the shortest wait for an answer: back at once, and the first and longest wait after a void trial. */
+const AT_ONCE = 5;
+const RETRY_FIRST = 15;
+const RETRY_LAST = 600;
+
+/** The mind of an AdaptiveIntervalHandler, for one channel. */
+export class IntervalController implements BeatOwner, ScoutOwner {
+  readonly #settings: AdaptiveSettings;
+  readonly #context: ChannelHandlerContext;
+  readonly #idleState: IdleStateHandler;
+  readonly #knowledge: NetworkKnowledge;
+  readonly #beat: Beat;
+  /** Where the format has no numbers, any pong answers whatever is asked. */
+  readonly #carriesFields: boolean;
+  #phase: Phase = "down";
+  #intervalMs: number;
+  #appState: "foreground" | "background";
+  #warmUpLeft = 0;
+  #isValid = false;
+  #peer: Peer = NO_PEER;
+  #hold: Hold | undefined = undefined;
+  #silence: Silence | undefined = undefined;
+  #suspicion: Suspicion | undefined = undefined;
+  #check: Check | undefined = undefined;
+  #scout: Scout | undefined = undefined;
+  #retryTimer: Timer | undefined = undefined;
+  #voidTrials = 0;
+  #lateHolds = 0;
+  #strangeHolds = 0;
+  #lastCutMs = 0;
+  #toldCoverage: "push" | "client" | undefined = undefined;
+  #heartbeats = 0;
+  #missed = 0;
+  #strayPongs = 0;
+
+  constructor(
+    settings: AdaptiveSettings,
+    store: IntervalStore | undefined,
+    context: ChannelHandlerContext,
+    idleState: IdleStateHandler,
+    carriesFields: boolean,
+  ) {
+    this.#settings = settings;
+    this.#context = context;
+    this.#idleState = idleState;
+    this.#carriesFields = carriesFields;
+    this.#knowledge = new NetworkKnowledge(settings.strategy, store);
+    this.#beat = new Beat(this, settings);
+    this.#intervalMs = this.#knowledge.search.intervalMs;
+    this.#appState = settings.appState;
+  }
+
+  snapshot(): AdaptiveIntervalSnapshot {
+    const { search, direction, network } = this.#knowledge;
+    return {
+      strategy: this.#settings.strategy.name,
+      network,
+      phase: this.#phase,
+      intervalMs: this.#intervalMs,
+      bracket: search.bracket,
+      isSettled: search.isSettled,
+      direction,
+      isValid: this.#isValid,
+      roundTripMs: this.#beat.roundTrip.roundTripMs,
+      isScouting: this.#scout !== undefined,
+      heartbeats: this.#heartbeats,
+      missed: this.#missed,
+      strayPongs: this.#strayPongs,
+    };
+  }
+
+  // --- what the pipeline tells ---
+
+  linkUp(): void {
+    this.#isValid = false;
+    this.#peer = NO_PEER;
+    this.#strangeHolds = 0;
+    this.#warmUpLeft = this.#settings.warmUpBeats;
+    this.#useNetwork(this.#settings.network());
+    this.#phase = "warmUp";
+    this.#update("link up");
+    this.#beat.start(this.#context.loop);
+  }
+
+  linkDown(reason: LinkDownReason): void {
+    if (this.#phase === "down") return;
+    this.#suspectCut(reason);
+    this.stop();
+  }
+
+  /** Lets go of everything that belongs to the link. */
+  stop(): void {
+    this.#phase = "down";
+    this.#hold = undefined;
+    this.#silence = undefined;
+    this.#check = undefined;
+    this.#beat.stop();
+    this.#scout?.recall();
+    this.#scout = undefined;
+    this.#retryTimer?.cancel();
+    this.#retryTimer = undefined;
+    this.#idleState.setIdleTimes({});
+  }
+
+  /** @returns Whether the heartbeat was meant for this handler. */
+  heartbeatRead(heartbeat: Heartbeat): boolean {
+    switch (heartbeat.kind) {
+      case "pong":
+        this.#pongRead(heartbeat);
+        return true;
+      case "hello":
+        this.#peer = {
+          longestHoldMs: heartbeat.timeMs,
+          takesScouts: (heartbeat.abilities! & SCOUTS) !== 0 && this.#settings.scoutHandlers !== undefined,
+        };
+        return true;
+      case "void":
+        if (!this.#scout?.takeTicket(heartbeat)) this.#voidRead(heartbeat);
+        return true;
+      case "scout":
+        if (!this.#scout?.takeTicket(heartbeat)) this.#strayRead(heartbeat);
+        return true;
+      default:
+        return false;
+    }
+  }
+
+  idle(): void {
+    const { loop } = this.#context;
+    if (this.#phase === "down" || this.#beat.isWaiting) return;
+    if (this.#hold === undefined && (this.#phase === "searching" || this.#phase === "settled")) {
+      const idleForMs = this.#idleState.idleForMs;
+      this.#silence = {
+        idleMs: this.#intervalMs,
+        startMs: loop.now() - idleForMs,
+        isFull: idleForMs >= this.#intervalMs,
+      };
+    }
+    this.#beat.start(loop);
+  }
+
+  appStateChanged(state: "foreground" | "background"): void {
+    this.#appState = state;
+    if (state === "foreground") this.#recallScout("the application came to the foreground");
+    this.#update(state);
+  }
+
+  networkChanged(network: string = this.#settings.network()): void {
+    this.#useNetwork(network);
+    this.#suspicion = undefined;
+    if (this.#phase === "down") return;
+    this.#warmUpLeft = this.#settings.warmUpBeats;
+    this.#silence = undefined;
+    this.#recallScout("the network changed");
+    this.#update("network changed");
+    // Whether the link survived the change is not known before somebody answers.
+    this.#beat.start(this.#context.loop);
+  }
+
+  // --- what the beat tells ---
+
+  get lastReadMs(): number {
+    return this.#idleState.lastReadMs;
+  }
+
+  sendHeartbeat(sequence: number): void {
+    this.#heartbeats++;
+    // The peer may call us dead only if it hears nothing for longer than any
+    // interval that can follow this ping, so announce more than the next one.
+    const longestMs = 2 * Math.max(this.#intervalMs, this.#knowledge.search.intervalMs);
+    this.#send(new Heartbeat("ping", { timeMs: Math.min(longestMs, MAX_HEARTBEAT_TIME_MS), sequence }));
+  }
+
+  beatAnswered(roundTripMs: number, unanswered: number): void {
+    this.#proveValid(roundTripMs);
+    this.#fire({ type: "beat", outcome: "answered", roundTripMs, unanswered: 0 } satisfies BeatEvent);
+    // A network on which heartbeats get lost is not stable yet.
+    if (this.#warmUpLeft > 0 && unanswered === 0) this.#warmUpLeft--;
+    this.#endCheck(unanswered === 0 ? "steady" : "unsteady");
+    const silence = this.#silence;
+    this.#silence = undefined;
+    if (silence !== undefined) {
+      if (silence.isFull) this.#judge(silence.idleMs, "passed", "answered");
+      else this.#judge(silence.idleMs, "void", "there was traffic");
+    }
+    if (this.#hold !== undefined && this.#overdueMs(this.#hold) >= 0) {
+      // The peer lives and has not answered the hold, although it was silent long enough.
+      this.#strangeHold(this.#hold, "the peer answers, but not the hold");
+    }
+    this.#update("answered");
+  }
+
+  beatMissed(unanswered: number): void {
+    this.#missed++;
+    this.#fire({ type: "beat", outcome: "missed", unanswered } satisfies BeatEvent);
+    this.#endCheck("unsteady");
+  }
+
+  beatDied(unanswered: number): void {
+    const reason = `${unanswered} heartbeats unanswered`;
+    const silence = this.#silence;
+    const hold = this.#hold;
+    this.#silence = undefined;
+    this.#hold = undefined;
+    if (hold !== undefined) {
+      this.#suspect(hold.ms, hold.startMs, reason);
+    } else if (silence !== undefined && !silence.isFull) {
+      this.#judge(silence.idleMs, "void", `${reason}, after traffic`);
+    } else if (silence !== undefined && this.#ownTrials) {
+      this.#suspect(silence.idleMs, silence.startMs, reason);
+    } else if (silence !== undefined) {
+      // The classic rule asks nothing about the network.
+      const isLate = this.#context.loop.lastLateMs > silence.startMs;
+      this.#judge(silence.idleMs, isLate ? "void" : "failed", isLate ? `${reason}, but the timer was late` : reason);
+    }
+    this.#context.channel.drop("unanswered");
+  }
+
+  // --- what a scout tells ---
+
+  takeSequence(): number {
+    return this.#beat.takeSequence();
+  }
+
+  scoutMissed(): void {
+    this.#check = { state: "pending", suspicion: undefined };
+    this.#beat.start(this.#context.loop);
+  }
+
+  scoutReports({ idleMs, outcome, reason }: ScoutReport): void {
+    if (outcome === "passed") {
+      this.#voidTrials = 0;
+      this.#lateHolds = 0;
+      this.#judge(idleMs, "passed", reason);
+      this.#goOnWithScout();
+      this.#update("trial passed");
+      return;
+    }
+    this.#scout = undefined;
+    if (outcome === "died") {
+      const check = this.#check ??= { state: "pending", suspicion: undefined };
+      check.suspicion = { idleMs, reason, atMs: this.#context.loop.now() };
+      if (check.state === "pending") this.#beat.start(this.#context.loop);
+      else this.#endCheck(check.state);
+    } else {
+      this.#check = undefined;
+      // Once is a slow network. Twice is a network that lets pushes through only after the client has spoken.
+      if (outcome === "late" && ++this.#lateHolds >= MAX_STRANGE) {
+        this.#lateHolds = 0;
+        this.#judge(idleMs, "failed", reason);
+      } else {
+        this.#judge(idleMs, "void", reason);
+      }
+    }
+    this.#update("trial over");
+  }
+
+  // --- heartbeats ---
+
+  #pongRead(pong: Heartbeat): void {
+    const hold = this.#hold;
+    if (hold !== undefined && pong.sequence === hold.sequence && this.#carriesFields) {
+      this.#holdAnswered(hold);
+      return;
+    }
+    const kind = this.#beat.answered(this.#context.loop, this.#carriesFields ? pong.sequence : undefined);
+    if (kind === "stray") this.#strayRead(pong);
+  }
+
+  #strayRead(heartbeat: Heartbeat): void {
+    this.#strayPongs++;
+    this.#context.fireExceptionCaught(new HeartbeatError(heartbeat.kind, heartbeat.sequence));
+  }
+
+  #holdAnswered(hold: Hold): void {
+    const { loop } = this.#context;
+    this.#hold = undefined;
+    this.#proveValid(undefined);
+    this.#fire({ type: "beat", outcome: "answered", unanswered: 0 } satisfies BeatEvent);
+    const silentMs = this.#idleState.idleForMs;
+    // Traffic that crossed the answer shifts a regular beat a little; a trial must be exact.
+    const tooEarly = silentMs < hold.ms - (hold.isTrial ? 100 : EARLY_MS);
+    if (this.#beat.isWaiting) {
+      if (++this.#lateHolds >= MAX_STRANGE) {
+        this.#lateHolds = 0;
+        this.#judge(hold.ms, "failed", "answered only after a ping");
+      } else {
+        this.#judge(hold.ms, "void", "answered only after a ping");
+      }
+    } else if (tooEarly) {
+      this.#strangeHold(hold, "answered too early");
+    } else if (loop.lastLateMs > hold.startMs) {
+      this.#judge(hold.ms, "void", "the timer was late");
+    } else {
+      this.#lateHolds = 0;
+      this.#strangeHolds = 0;
+      this.#judge(hold.ms, "passed", "the hold was answered");
+    }
+    this.#update("answered");
+  }
+
+  #voidRead({ sequence, reason }: Heartbeat): void {
+    const hold = this.#hold;
+    if (hold?.sequence !== sequence) return;
+    this.#hold = undefined;
+    if (reason === "notServed") this.#peer = { ...this.#peer, longestHoldMs: 0 };
+    if (reason === "tooLong") this.#peer = { ...this.#peer, longestHoldMs: hold.ms - 1 };
+    if (reason === "notServed" || reason === "tooLong") this.#judge(hold.ms, "void", `the peer refuses (${reason})`);
+    else this.#strangeHold(hold, `the peer gave the hold up (${reason})`);
+    this.#update("hold refused");
+  }
+
+  /** A peer that answers holds in ways that make no sense is not asked for more of them on this link. */
+  #strangeHold(hold: Hold, reason: string): void {
+    this.#judge(hold.ms, "void", reason);
+    if (++this.#strangeHolds < MAX_STRANGE) return;
+    this.#hold = undefined;
+    this.#peer = { ...this.#peer, longestHoldMs: 0 };
+  }
+
+  #sendHold(ms: number, isTrial: boolean): void {
+    const { loop } = this.#context;
+    const sequence = this.#beat.takeSequence();
+    this.#hold = { ms, sequence, startMs: loop.now(), isTrial };
+    this.#heartbeats++;
+    if (isTrial) this.#fire({ type: "trial", idleMs: ms, where: "main" } satisfies TrialEvent);
+    this.#send(new Heartbeat("hold", { timeMs: ms, sequence }));
+  }
+
+  #send(heartbeat: Heartbeat): void {
+    sendHeartbeat(this.#context, heartbeat);
+  }
+
+  #proveValid(roundTripMs: number | undefined): void {
+    if (this.#isValid) return;
+    this.#isValid = true;
+    const suspicion = this.#suspicion;
+    this.#suspicion = undefined;
+    if (suspicion !== undefined) {
+      // Back at once: the network was up, so it was the silence that killed the link.
+      const awayMs = this.#context.loop.now() - suspicion.atMs;
+      if (awayMs <= AT_ONCE * this.#settings.minMs) this.#judge(suspicion.idleMs, "failed", suspicion.reason);
+      else this.#judge(suspicion.idleMs, "void", `${suspicion.reason}, and the network was down`);
+    }
+    this.#fire({ type: "linkValid", roundTripMs: roundTripMs ?? 0 } satisfies LinkValidEvent);
+  }
+
+  // --- verdicts ---
+
+  get #ownTrials(): boolean {
+    return this.#settings.strategy.trials === "scout" || this.#settings.strategy.trials === "main";
+  }
+
+  #suspect(idleMs: number, startMs: number, reason: string): void {
+    const { loop } = this.#context;
+    if (loop.lastLateMs > startMs) this.#judge(idleMs, "void", `${reason}, but the timer was late`);
+    else this.#suspicion = { idleMs, reason, atMs: loop.now() };
+  }
+
+  /** The link was reset or closed by the other side during a silence: some networks say so when they forget. */
+  #suspectCut(reason: LinkDownReason): void {
+    const hold = this.#hold;
+    if (hold === undefined || (reason !== "reset" && reason !== "remoteClosed" && reason !== "error")) return;
+    const silentMs = Math.floor(this.#idleState.idleForMs);
+    const { loMs } = this.#knowledge.search.bracket;
+    const expected = hold.isTrial ? silentMs > loMs : silentMs >= hold.ms * 0.98;
+    // A server that restarts cuts at any moment; a network that forgets cuts at the same one again.
+    const again = this.#lastCutMs > 0 && Math.abs(silentMs - this.#lastCutMs) <= 0.05 * silentMs + 100;
+    this.#lastCutMs = silentMs;
+    if (expected || again) {
+      this.#suspect(Math.min(silentMs, hold.ms), hold.startMs, `cut (${reason}) after ${silentMs} ms of silence`);
+    }
+  }
+
+  #endCheck(state: "steady" | "unsteady"): void {
+    const check = this.#check;
+    if (check === undefined) return;
+    if (check.state === "pending") check.state = state;
+    const { suspicion } = check;
+    if (suspicion === undefined) return;
+    this.#check = undefined;
+    if (check.state === "steady") {
+      this.#voidTrials = 0;
+      this.#judge(suspicion.idleMs, "failed", suspicion.reason);
+    } else {
+      this.#judge(suspicion.idleMs, "void", `${suspicion.reason}, and the network was not steady`);
+    }
+  }
+
+  #judge(idleMs: number, outcome: Outcome, reason: string): void {
+    const verdict = { idleMs, outcome, reason, atMs: this.#context.loop.wallNow() };
+    const { search } = this.#knowledge;
+    const isRoutine = search.isSettled && outcome === "passed" && idleMs <= search.bracket.loMs;
+    this.#knowledge.judge(verdict, this.#storeFailed);
+    if (outcome === "void") this.#waitAfterVoid();
+    // Once settled, a beat that is answered is no news.
+    if (!isRoutine) this.#fire({ type: "verdict", idleMs, outcome, reason } satisfies VerdictEvent);
+  }
+
+  // --- phase and interval ---
+
+  /** Works out phase, interval and what to do next, anew. */
+  #update(reason: string): void {
+    if (this.#phase === "down") return;
+    const { foregroundIntervalMs, warmUpIntervalMs } = this.#settings;
+    const { search } = this.#knowledge;
+    this.#tellCoverage();
+    if (this.#appState === "foreground") {
+      this.#phase = "foreground";
+      const proven = search.isSettled || search.bracket.loMs > 0;
+      this.#setInterval(proven ? Math.min(foregroundIntervalMs, search.intervalMs) : foregroundIntervalMs, reason);
+    } else if (search.isSettled || (this.#ownTrials && this.#warmUpLeft === 0)) {
+      this.#phase = search.isSettled ? "settled" : "searching";
+      this.#setInterval(search.intervalMs, reason);
+    } else if (this.#warmUpLeft > 0) {
+      this.#phase = "warmUp";
+      this.#setInterval(Math.min(warmUpIntervalMs, search.intervalMs), reason);
+    } else {
+      this.#phase = "searching";
+      this.#setInterval(search.intervalMs, reason);
+    }
+    this.#idleState.setIdleTimes(this.#nextBeat());
+    this.#considerScout();
+  }
+
+  /** Sends a hold or decides on a client-timed beat, and says which silences to be told of. */
+  #nextBeat(): IdleTimes {
+    const trialMs = this.#mainTrialMs();
+    const wantedMs = trialMs ?? this.#intervalMs;
+    if (this.#beatsAreHolds && wantedMs <= this.#peer.longestHoldMs) {
+      if (this.#hold === undefined) this.#sendHold(wantedMs, trialMs !== undefined);
+      const { ms } = this.#hold!;
+      // A hold that is out cannot be called back; one that is not too long is waited for.
+      if (ms <= Math.max(wantedMs, this.#intervalMs)) {
+        const answerMs = this.#beat.roundTrip.timeoutMs(0, this.#settings);
+        return { allIdleMs: ms + answerMs, writerIdleMs: 2 * ms + answerMs };
+      }
+    }
+    if (this.#phase === "searching" && this.#settings.strategy.trials !== "scout") {
+      const clientTrialMs = this.#ownTrials ? this.#clientTrialMs() : this.#intervalMs;
+      if (clientTrialMs !== this.#intervalMs) this.#setInterval(clientTrialMs, "trial");
+      // Only a silence of both sides is a trial, so traffic puts it off; but not
+      // for ever, or a peer that only talks would never be asked whether it hears.
+      return { allIdleMs: clientTrialMs, writerIdleMs: 2 * clientTrialMs, readerIdleMs: 2 * clientTrialMs };
+    }
+    return { writerIdleMs: this.#intervalMs, readerIdleMs: this.#intervalMs };
+  }
+
+  get #beatsAreHolds(): boolean {
+    return this.#ownTrials && this.#isValid && this.#carriesFields &&
+      (this.#phase === "settled" || this.#phase === "searching");
+  }
+
+  /** Whether trials run on the main link: as asked for, or since the peer takes no scouts. */
+  get #trialsOnMain(): boolean {
+    return this.#settings.strategy.trials === "main" || !this.#peer.takesScouts;
+  }
+
+  #mayTry(): boolean {
+    return this.#isValid && this.#warmUpLeft === 0 && this.#appState === "background" &&
+      this.#retryTimer === undefined && this.#phase !== "down";
+  }
+
+  #mainTrialMs(): number | undefined {
+    if (!this.#ownTrials || !this.#trialsOnMain || !this.#mayTry() || this.#peer.longestHoldMs === 0) return undefined;
+    const trialMs = this.#knowledge.search.trialMs?.(this.#context.loop.wallNow());
+    return trialMs !== undefined && trialMs <= this.#peer.longestHoldMs ? trialMs : undefined;
+  }
+
+  /** The peer serves no holds: each client-timed beat is a trial. */
+  #clientTrialMs(): number {
+    if (this.#peer.longestHoldMs > 0 || !this.#mayTry()) return this.#intervalMs;
+    return this.#knowledge.search.trialMs?.(this.#context.loop.wallNow()) ?? this.#intervalMs;
+  }
+
+  #considerScout(): void {
+    const { scoutHandlers, strategy } = this.#settings;
+    if (strategy.trials !== "scout" || this.#scout !== undefined || this.#check !== undefined) return;
+    if (!this.#peer.takesScouts || scoutHandlers === undefined || !this.#mayTry()) return;
+    const trialMs = this.#nextScoutTrialMs();
+    if (trialMs === undefined) return;
+    this.#scout = new Scout(this, this.#context, this.#settings, scoutHandlers);
+    this.#fire({ type: "trial", idleMs: trialMs, where: "scout" } satisfies TrialEvent);
+    this.#scout?.start(trialMs);
+  }
+
+  #goOnWithScout(): void {
+    const trialMs = this.#mayTry() ? this.#nextScoutTrialMs() : undefined;
+    if (trialMs === undefined) {
+      this.#recallScout(undefined);
+    } else {
+      this.#fire({ type: "trial", idleMs: trialMs, where: "scout" } satisfies TrialEvent);
+      this.#scout?.continue(trialMs);
+    }
+  }
+
+  #nextScoutTrialMs(): number | undefined {
+    const trialMs = this.#knowledge.search.trialMs?.(this.#context.loop.wallNow());
+    return trialMs !== undefined && trialMs <= this.#peer.longestHoldMs ? trialMs : undefined;
+  }
+
+  #recallScout(reason: string | undefined): void {
+    if (this.#scout === undefined) return;
+    this.#scout.recall();
+    this.#scout = undefined;
+    this.#check = undefined;
+    if (reason !== undefined) this.#fire({ type: "verdict", idleMs: 0, outcome: "void", reason } satisfies VerdictEvent);
+  }
+
+  /** A trial that said nothing is repeated, but not at once and not in a hurry. */
+  #waitAfterVoid(): void {
+    if (!this.#ownTrials || this.#phase === "down") return;
+    this.#retryTimer?.cancel();
+    const waitMs = Math.min(RETRY_FIRST * 2 ** this.#voidTrials++, RETRY_LAST) * this.#settings.minMs;
+    this.#retryTimer = this.#context.loop.schedule(waitMs, () => {
+      this.#retryTimer = undefined;
+      this.#update("trying again");
+    });
+  }
+
+  #setInterval(intervalMs: number, reason: string): void {
+    const previousMs = this.#intervalMs;
+    if (intervalMs === previousMs) return;
+    this.#intervalMs = intervalMs;
+    const { bracket, isSettled } = this.#knowledge.search;
+    this.#fire({ type: "interval", intervalMs, previousMs, bracket, isSettled, reason } satisfies IntervalEvent);
+  }
+
+  #tellCoverage(): void {
+    if (!this.#isValid || !this.#ownTrials) return;
+    const direction = this.#peer.longestHoldMs > 0 && this.#carriesFields ? "push" : "client";
+    this.#knowledge.direction = direction;
+    if (direction === this.#toldCoverage) return;
+    this.#toldCoverage = direction;
+    this.#fire({ type: "coverage", direction } satisfies CoverageEvent);
+  }
+
+  #overdueMs(hold: Hold): number {
+    return this.#context.loop.now() - hold.startMs - hold.ms - this.#beat.roundTrip.timeoutMs(0, this.#settings);
+  }
+
+  #useNetwork(network: string): void {
+    const before = this.#knowledge.network;
+    this.#knowledge.use(network, this.#context.loop.wallNow(), () => this.#update("stored"), this.#storeFailed);
+    if (before === network) return;
+    this.#voidTrials = 0;
+    this.#lateHolds = 0;
+    this.#lastCutMs = 0;
+  }
+
+  readonly #storeFailed = (error: unknown): void => this.#context.fireExceptionCaught(error);
+
+  #fire(event: unknown): void {
+    this.#context.fireUserEventTriggered(event);
+  }
+}

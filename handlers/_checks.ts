@@ -21,5 +21,7 @@ export function checkedMs(action: string, name: string, value: number, min: numb
  */
 export function checkedCount(action: string, name: string, value: number, min: number, max: number): number {
   if ((Number.isInteger(value) || value === Infinity) && value >= min && value <= max) return value;
-  throw new RangeError(`Cannot ${action}: ${name} must be a whole number from ${min} to ${max}, got ${value}`);
+  throw new RangeError(
+    `Cannot ${action}: ${name} must be a whole number from ${min} to ${max}, got ${value}`,
+  );
 }

@@ -64,6 +64,7 @@ interface Check {
 }
 
 const NO_PEER: Peer = { longestHoldMs: 0, takesScouts: false };
+const TENTH_MS = 100;
 /** Answers that come so much before their time are wrong; traffic that was on its way explains less. */
 const EARLY_MS = 1_000;
 /** After so many strange answers to holds the peer is taken to serve none. */
@@ -391,10 +392,12 @@ export class IntervalController implements BeatOwner, ScoutOwner {
   #sendHold(ms: number, isTrial: boolean): void {
     const { loop } = this.#context;
     const sequence = this.#beat.takeSequence();
-    this.#hold = { ms, sequence, startMs: loop.now(), isTrial };
+    // Heartbeats carry tenths of a second; rounded down, or the answer would come after its time.
+    const holdMs = Math.max(TENTH_MS, Math.floor(ms / TENTH_MS) * TENTH_MS);
+    this.#hold = { ms: holdMs, sequence, startMs: loop.now(), isTrial };
     this.#heartbeats++;
-    if (isTrial) this.#fire({ type: "trial", idleMs: ms, where: "main" } satisfies TrialEvent);
-    this.#send(new Heartbeat("hold", { timeMs: ms, sequence }));
+    if (isTrial) this.#fire({ type: "trial", idleMs: holdMs, where: "main" } satisfies TrialEvent);
+    this.#send(new Heartbeat("hold", { timeMs: holdMs, sequence }));
   }
 
   #send(heartbeat: Heartbeat): void {
@@ -460,10 +463,11 @@ export class IntervalController implements BeatOwner, ScoutOwner {
   #judge(idleMs: number, outcome: Outcome, reason: string): void {
     const verdict = { idleMs, outcome, reason, atMs: this.#context.loop.wallNow() };
     const { search } = this.#knowledge;
-    const isRoutine = search.isSettled && outcome === "passed" && idleMs <= search.bracket.loMs;
+    const isRoutine = outcome === "passed" && idleMs <= search.bracket.loMs;
+    const wasTrial = idleMs > this.#intervalMs;
     this.#knowledge.judge(verdict, this.#storeFailed);
-    if (outcome === "void") this.#waitAfterVoid();
-    // Once settled, a beat that is answered is no news.
+    if (outcome === "void" && wasTrial) this.#waitAfterVoid();
+    // That the interval still holds is no news.
     if (!isRoutine) this.#fire({ type: "verdict", idleMs, outcome, reason } satisfies VerdictEvent);
   }
 
@@ -506,7 +510,7 @@ export class IntervalController implements BeatOwner, ScoutOwner {
         return { allIdleMs: ms + answerMs, writerIdleMs: 2 * ms + answerMs };
       }
     }
-    if (this.#phase === "searching" && this.#settings.strategy.trials !== "scout") {
+    if (this.#phase === "searching" && (!this.#ownTrials || this.#peer.longestHoldMs === 0)) {
       const clientTrialMs = this.#ownTrials ? this.#clientTrialMs() : this.#intervalMs;
       if (clientTrialMs !== this.#intervalMs) this.#setInterval(clientTrialMs, "trial");
       // Only a silence of both sides is a trial, so traffic puts it off; but not
@@ -539,7 +543,7 @@ export class IntervalController implements BeatOwner, ScoutOwner {
 
   /** The peer serves no holds: each client-timed beat is a trial. */
   #clientTrialMs(): number {
-    if (this.#peer.longestHoldMs > 0 || !this.#mayTry()) return this.#intervalMs;
+    if (!this.#mayTry()) return this.#intervalMs;
     return this.#knowledge.search.trialMs?.(this.#context.loop.wallNow()) ?? this.#intervalMs;
   }
 

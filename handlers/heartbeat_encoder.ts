@@ -62,7 +62,9 @@ export class HeartbeatEncoder implements ChannelHandler {
     }
     const encoded = this.#format.encode(message);
     if (encoded === undefined) {
-      throw new TypeError(`Cannot encode the heartbeat: the format "${this.#format.name}" has no ${message.kind}`);
+      throw new TypeError(
+        `Cannot encode the heartbeat: the format "${this.#format.name}" has no ${message.kind}`,
+      );
     }
     context.write(encoded, promise);
   }

@@ -10,8 +10,8 @@ import {
   type ChannelHandlerContext,
   ChannelPromise,
   ConnectError,
-  type LinkDownEvent,
   LinkDownError,
+  type LinkDownEvent,
   type LinkUpEvent,
   type RemoteSource,
   type Timer,
@@ -292,8 +292,9 @@ export class ReconnectHandler implements ChannelHandler {
     };
     const attempt = this.#tries + 1;
     context.fireUserEventTriggered(
-      (error === undefined ? { type: "reconnect", attempt, delayMs } : { type: "reconnect", attempt, delayMs, error }) satisfies
-        ReconnectEvent,
+      (error === undefined
+        ? { type: "reconnect", attempt, delayMs }
+        : { type: "reconnect", attempt, delayMs, error }) satisfies ReconnectEvent,
     );
   }
 
@@ -327,7 +328,9 @@ export class ReconnectHandler implements ChannelHandler {
     this.#firstConnect = undefined;
     this.#stop(new ConnectError(addressOf(context), `gave up after ${attempts} tries`, { cause: error }));
     firstConnect?.reject(error);
-    context.fireUserEventTriggered({ type: "reconnectFailed", attempts, error } satisfies ReconnectFailedEvent);
+    context.fireUserEventTriggered(
+      { type: "reconnectFailed", attempts, error } satisfies ReconnectFailedEvent,
+    );
     context.close().onSettled(ignore);
   }
 
@@ -354,7 +357,8 @@ const DEFAULTS = settingsOf({});
 
 function settingsOf(options: ReconnectOptions): Settings {
   const action = "make the handler";
-  const { firstMs = 800, capMs = 5_000, lateCapMs = 30_000, lateAfterMs = 120_000, maxAttempts = Infinity } = options;
+  const { firstMs = 800, capMs = 5_000, lateCapMs = 30_000, lateAfterMs = 120_000, maxAttempts = Infinity } =
+    options;
   const { maxMessages = 1_000, maxBytes = 1024 * 1024 } = options.queue ?? {};
   return {
     firstMs: checkedMs(action, "firstMs", firstMs, 0, MAX_MS),

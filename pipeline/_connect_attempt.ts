@@ -60,7 +60,8 @@ export class ConnectAttempt {
     if (typeof source !== "function") return this.#dial(source);
     // Wrapped, because a TypeError (which a failed fetch is as well) would look
     // like an address that is wrong for good.
-    const failed = (cause: unknown) => this.fail(new ConnectError("the remote", "its address could not be had", { cause }));
+    const failed = (cause: unknown) =>
+      this.fail(new ConnectError("the remote", "its address could not be had", { cause }));
     let remote;
     try {
       remote = source({ signal: this.#abort.signal });
@@ -88,7 +89,9 @@ export class ConnectAttempt {
       remote = typeof given === "string" ? { address: given } : given;
       this.#address = remote.address;
       link = transport.connect(remote, { loop, signal: this.#abort.signal });
-      if (isPromise(link)) return void link.then((link) => this.#linked(link, remote), (error) => this.fail(error));
+      if (isPromise(link)) {
+        return void link.then((link) => this.#linked(link, remote), (error) => this.fail(error));
+      }
     } catch (error) {
       return this.fail(error);
     }

@@ -32,7 +32,11 @@ export class Context implements ChannelHandlerContext {
   #previousWrite: Context | undefined = undefined;
   #name: string | undefined;
 
-  constructor(readonly pipeline: ChannelPipeline, readonly handler: ChannelHandler, name: string | undefined) {
+  constructor(
+    readonly pipeline: ChannelPipeline,
+    readonly handler: ChannelHandler,
+    name: string | undefined,
+  ) {
     this.#mask = maskOf(handler);
     this.#onRead = handler.channelRead;
     this.#onWrite = handler.write;
@@ -165,7 +169,10 @@ export class Context implements ChannelHandlerContext {
   }
 
   /** Calls a method whose failure is an inbound error. */
-  #invoke(method: Exclude<InboundEvent, "channelRead" | "exceptionCaught"> | "flush" | "read", event?: unknown): void {
+  #invoke(
+    method: Exclude<InboundEvent, "channelRead" | "exceptionCaught"> | "flush" | "read",
+    event?: unknown,
+  ): void {
     try {
       const result = this.handler[method]!(this, event);
       if (result !== undefined) this.#watch(result);
@@ -175,7 +182,11 @@ export class Context implements ChannelHandlerContext {
   }
 
   /** Calls an outbound method whose failure is the operation's. */
-  #perform(method: Exclude<OutboundOperation, "write" | "flush" | "read">, promise: ChannelPromise, remote?: RemoteSource): ChannelPromise {
+  #perform(
+    method: Exclude<OutboundOperation, "write" | "flush" | "read">,
+    promise: ChannelPromise,
+    remote?: RemoteSource,
+  ): ChannelPromise {
     try {
       const result = method === "close"
         ? this.handler.close!(this, promise)
@@ -199,7 +210,10 @@ export class Context implements ChannelHandlerContext {
   /** An error while handling an error goes no further: the next handler could fail on it as well. */
   #failedToCatch(second: unknown, first: unknown): void {
     this.channel.reportUnhandled(
-      new AggregateError([second, first], `Cannot handle the error: exceptionCaught of "${this.name}" failed itself`),
+      new AggregateError(
+        [second, first],
+        `Cannot handle the error: exceptionCaught of "${this.name}" failed itself`,
+      ),
     );
   }
 

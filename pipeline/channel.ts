@@ -128,7 +128,8 @@ export class Channel implements UnhandledFailureSink, AsyncDisposable {
    * @throws What `options.pipeline` throws.
    */
   constructor(options: ChannelOptions) {
-    const { autoRead = true, waterMarks = DEFAULT_MARKS, connectTimeoutMs = DEFAULT_CONNECT_TIMEOUT_MS } = options;
+    const { autoRead = true, waterMarks = DEFAULT_MARKS, connectTimeoutMs = DEFAULT_CONNECT_TIMEOUT_MS } =
+      options;
     if (!(waterMarks.lowBytes >= 0 && waterMarks.lowBytes <= waterMarks.highBytes)) {
       throw new RangeError(
         `Cannot make the channel: water marks must be 0 <= lowBytes <= highBytes, got ${waterMarks.lowBytes} and ${waterMarks.highBytes}`,
@@ -289,8 +290,12 @@ export class Channel implements UnhandledFailureSink, AsyncDisposable {
       refuse(link);
       throw new ChannelClosedError("attach the link");
     }
-    if (this.#state.kind !== "idle") throw new TypeError(`Cannot attach the link: the channel is ${this.#state.kind}`);
-    if (this.#news !== undefined) throw new TypeError("Cannot attach the link: the channel is just losing its earlier one");
+    if (this.#state.kind !== "idle") {
+      throw new TypeError(`Cannot attach the link: the channel is ${this.#state.kind}`);
+    }
+    if (this.#news !== undefined) {
+      throw new TypeError("Cannot attach the link: the channel is just losing its earlier one");
+    }
     this.#activate(link, undefined);
   }
 
@@ -392,8 +397,14 @@ export class Channel implements UnhandledFailureSink, AsyncDisposable {
   protected sizeOf(message: unknown): number {
     if (message instanceof Uint8Array) return message.byteLength;
     if (typeof message === "string") return utf8.encode(message).byteLength;
-    const what = message === null ? "null" : typeof message === "object" ? message.constructor?.name : typeof message;
-    throw new TypeError(`Cannot write: the transport takes bytes or text, got ${what}; is there an encoder in the pipeline?`);
+    const what = message === null
+      ? "null"
+      : typeof message === "object"
+      ? message.constructor?.name
+      : typeof message;
+    throw new TypeError(
+      `Cannot write: the transport takes bytes or text, got ${what}; is there an encoder in the pipeline?`,
+    );
   }
 
   static {
@@ -516,7 +527,9 @@ export class Channel implements UnhandledFailureSink, AsyncDisposable {
       ? { type: "linkDown", reason: why }
       : { type: "linkDown", reason: why, error };
     this.#tell(() => {
-      this.#outbound.fail(closing ? new ChannelClosedError("write") : new LinkDownError("write", why, { cause: error }));
+      this.#outbound.fail(
+        closing ? new ChannelClosedError("write") : new LinkDownError("write", why, { cause: error }),
+      );
       this.pipeline.fireUserEventTriggered(event);
       this.pipeline.fireChannelInactive();
     });
@@ -556,7 +569,9 @@ export class Channel implements UnhandledFailureSink, AsyncDisposable {
     try {
       this.#onUnhandled!(report);
     } catch (error) {
-      queueMicrotask(() => { throw error; });
+      queueMicrotask(() => {
+        throw error;
+      });
     }
   }
 

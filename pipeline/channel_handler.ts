@@ -20,8 +20,10 @@ import type { RemoteSource } from "./transport.ts";
  *
  * Errors: what an inbound method throws, or rejects with where it returns a
  * promise, goes to `exceptionCaught` of this same handler and onwards from
- * there. What an outbound method throws fails that operation's promise. These
- * are Netty 4.1's rules.
+ * there. What `connect`, `write` or `close` throws, or rejects with, fails that
+ * operation's promise; `flush` and `read` have none, so theirs goes to
+ * `exceptionCaught` as well. What `exceptionCaught` itself throws is reported
+ * at once and goes no further. These are Netty 4.1's rules.
  *
  * @example A handler that answers
  * ```ts
@@ -40,7 +42,12 @@ export interface ChannelHandler {
   /** Whether one instance may be in several pipelines, or twice in one. Default: false. */
   readonly isSharable?: boolean;
 
-  /** The handler was added to a pipeline. Runs exactly once per addition. */
+  /**
+   * The handler was added to a pipeline. Runs exactly once per addition. A
+   * throw takes the handler out again and goes from the head to the others as a
+   * `PipelineError`; a promise that rejects comes too late for that and goes to
+   * this handler's own `exceptionCaught`.
+   */
   handlerAdded?(context: ChannelHandlerContext): unknown;
   /** The handler was taken out, or the channel closed. Runs exactly once per addition. */
   handlerRemoved?(context: ChannelHandlerContext): unknown;
@@ -74,4 +81,6 @@ export interface ChannelHandler {
 
 /** A class of handlers, for looking one up by its class. */
 // deno-lint-ignore no-explicit-any
-export type ChannelHandlerClass<T extends ChannelHandler = ChannelHandler> = abstract new (...args: any[]) => T;
+export type ChannelHandlerClass<T extends ChannelHandler = ChannelHandler> = abstract new (
+  ...args: any[]
+) => T;

@@ -108,7 +108,10 @@ export class ChannelPipeline {
    * @throws {TypeError} If there is no such base, a name is taken, or a handler may not be shared.
    * @throws {ChannelClosedError} If the channel was closed.
    */
-  addBefore(base: HandlerReference, ...handlers: [name: string, handler: ChannelHandler] | ChannelHandler[]): this {
+  addBefore(
+    base: HandlerReference,
+    ...handlers: [name: string, handler: ChannelHandler] | ChannelHandler[]
+  ): this {
     this.#requireOpen();
     return this.#insertBefore(this.#require(base, "add before"), handlers);
   }
@@ -122,7 +125,10 @@ export class ChannelPipeline {
    * @throws {TypeError} If there is no such base, a name is taken, or a handler may not be shared.
    * @throws {ChannelClosedError} If the channel was closed.
    */
-  addAfter(base: HandlerReference, ...handlers: [name: string, handler: ChannelHandler] | ChannelHandler[]): this {
+  addAfter(
+    base: HandlerReference,
+    ...handlers: [name: string, handler: ChannelHandler] | ChannelHandler[]
+  ): this {
     this.#requireOpen();
     return this.#insertBefore(this.#require(base, "add after").next, handlers);
   }
@@ -277,7 +283,7 @@ export class ChannelPipeline {
 
   /**
    * A name for a handler that was given none: its class and a number, as Netty
-   * does.
+   * does. Made when first asked for, so the numbers follow the asking.
    *
    * @param handler The handler.
    * @returns A name that is free in this pipeline.
@@ -321,12 +327,16 @@ export class ChannelPipeline {
   #admit(handler: ChannelHandler, name: string | undefined): Context {
     this.#requireOpen();
     if (handler === null || typeof handler !== "object") {
-      throw new TypeError(`Cannot add the handler: it must be an object, got ${handler === null ? "null" : typeof handler}`);
+      throw new TypeError(
+        `Cannot add the handler: it must be an object, got ${handler === null ? "null" : typeof handler}`,
+      );
     }
     const context = new Context(this, handler, name);
     if (handler.isSharable !== true) {
       if (taken.has(handler)) {
-        throw new TypeError(`Cannot add the handler "${context.name}": the instance is in a pipeline already and is not sharable`);
+        throw new TypeError(
+          `Cannot add the handler "${context.name}": the instance is in a pipeline already and is not sharable`,
+        );
       }
       taken.add(handler);
     }
@@ -400,7 +410,9 @@ export class ChannelPipeline {
 
   #find(reference: HandlerReference): Context | undefined {
     for (let node = this.#head.next; node !== this.#tail; node = node.next) {
-      if (typeof reference === "string" ? node.name === reference : matches(node.handler, reference)) return node;
+      if (typeof reference === "string" ? node.name === reference : matches(node.handler, reference)) {
+        return node;
+      }
     }
     return undefined;
   }

@@ -152,8 +152,9 @@ export class ChannelPromise implements PromiseLike<void> {
   }
 
   #notifyAll(listeners: unknown, error: unknown): void {
-    if (Array.isArray(listeners)) { for (const listener of listeners as Listener[]) this.#notify(listener, error); }
-    else this.#notify(listeners as Listener, error);
+    if (Array.isArray(listeners)) {
+      for (const listener of listeners as Listener[]) this.#notify(listener, error);
+    } else this.#notify(listeners as Listener, error);
   }
 
   /** A throw must not reach whoever settles: a transport would end up with it, and later promises unsettled. */
@@ -162,7 +163,9 @@ export class ChannelPromise implements PromiseLike<void> {
       listener(error);
     } catch (thrown) {
       if (this.#unhandled !== undefined) this.#unhandled.reportUnhandled(thrown);
-      else queueMicrotask(() => { throw thrown; });
+      else {queueMicrotask(() => {
+          throw thrown;
+        });}
     }
   }
 }

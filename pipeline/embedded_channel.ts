@@ -8,7 +8,6 @@ import { ActiveLink } from "./_active_link.ts";
 import { Channel, type ChannelOptions } from "./channel.ts";
 import type { ChannelHandler } from "./channel_handler.ts";
 import type { ChannelPipeline } from "./channel_pipeline.ts";
-import { ChannelClosedError } from "./errors.ts";
 import type { EventLoop } from "./event_loop.ts";
 import type { LinkDownReason } from "./link_event.ts";
 import type { Link, LinkSink, Remote, Transport, WireMessage } from "./transport.ts";
@@ -78,17 +77,18 @@ export class EmbeddedChannel extends Channel {
   }
 
   /**
-   * Lets messages come in at the head, then `channelReadComplete`.
+   * Lets messages come in at the head, then `channelReadComplete`. Without a
+   * link nothing comes in, as in a real channel.
    *
    * @param messages What the transport would deliver.
    * @returns Whether something came through to the tail.
-   * @throws {ChannelClosedError} If the channel was closed.
    * @throws The first error that no handler handled.
    */
   writeInbound(...messages: unknown[]): boolean {
-    if (this.state === "closed") throw new ChannelClosedError("write inbound");
-    for (const message of messages) this.pipeline.fireChannelRead(message);
-    this.pipeline.fireChannelReadComplete();
+    for (const message of messages) {
+      if (this.isActive) this.pipeline.fireChannelRead(message);
+    }
+    if (this.isActive) this.pipeline.fireChannelReadComplete();
     this.checkException();
     return this.#inbound !== undefined && this.#inbound.length > 0;
   }

@@ -20,10 +20,10 @@ export interface SearchPlanOptions {
   readonly fraction: number;
   /** How many trials may fail before the search must end; Infinity where failing costs only time. */
   readonly failures: number;
+  /** What a failed trial costs on top of its idle time: noticing it, ms. */
+  readonly noticeMs: number;
 }
 
-/** What a failed trial costs on top of its idle time: noticing it. */
-const NOTICE_MS = 9_000;
 /** How much of the weight lies on the ladder; the rest is spread evenly over all orders of magnitude. */
 const LADDER_WEIGHT = 0.5;
 /** How much an hour until the interval is good enough weighs against an hour until it is final. */
@@ -193,7 +193,7 @@ function solve(points: readonly number[], options: SearchPlanOptions): Int16Arra
         let best = Infinity;
         for (let k = first; k < last; k++) {
           const cost = points[k]! * msCost(k + 1, last, usableFrom) +
-            (points[k]! + NOTICE_MS) * msCost(first, k, usableFrom) +
+            (points[k]! + options.noticeMs) * msCost(first, k, usableFrom) +
             afterFailure[first * cells + k]! + costs[(k + 1) * cells + last]!;
           if (cost < best) {
             best = cost;

@@ -42,6 +42,8 @@ export interface EdgeOptions {
 const MARGIN = 0.01;
 /** Wherever the timeout lies, the interval ends up above this fraction of it. */
 const FRACTION = { scout: 0.94, main: 0.9 } as const;
+/** What it takes to notice that a trial failed: five unanswered heartbeats. */
+const NOTICE_MS = 9_000;
 /** Below this there is no use in trying: no network is like that. */
 const SHORTEST_MS = 1_000;
 
@@ -146,7 +148,8 @@ class EdgeSearch implements IntervalSearch {
   get intervalMs(): number {
     const { safeMs } = this.#rule;
     if (this.#phase.kind === "doubting" || this.#loMs === 0) return Math.min(safeMs, (this.#hiMs ?? Infinity) / 2);
-    return this.#loMs - this.#marginMs(this.#loMs);
+    // The safe interval is not given up for having been proven.
+    return Math.max(this.#loMs - this.#marginMs(this.#loMs), Math.min(safeMs, this.#loMs));
   }
 
   get isSettled(): boolean {
@@ -249,6 +252,7 @@ class EdgeSearch implements IntervalSearch {
       marginMs: (ms) => this.#marginMs(ms),
       fraction: FRACTION[where],
       failures: where === "main" ? mainFailures : Infinity,
+      noticeMs: Math.min(NOTICE_MS, startMs / 3),
     });
   }
 

@@ -64,7 +64,8 @@ export function isIntervalRecord(value: unknown): value is IntervalRecord {
     string,
     unknown
   >;
-  return (direction === "push" || direction === "client") && isTime(confirmations) && typeof strategy === "string" && typeof isSettled === "boolean" &&
+  return (direction === "push" || direction === "client") && isTime(confirmations) &&
+    typeof strategy === "string" && typeof isSettled === "boolean" &&
     isTime(intervalMs) && intervalMs > 0 && isTime(loMs) && isTime(atMs) &&
     (hiMs === null || (isTime(hiMs) && hiMs > loMs));
 }

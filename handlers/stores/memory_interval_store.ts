@@ -41,7 +41,9 @@ export class MemoryIntervalStore implements IntervalStore {
   constructor(options: MemoryIntervalStoreOptions = {}) {
     const { maxNetworks = 100 } = options;
     if (!Number.isInteger(maxNetworks) || maxNetworks < 1) {
-      throw new RangeError(`Cannot make the store: maxNetworks must be a whole number of 1 or more, got ${maxNetworks}`);
+      throw new RangeError(
+        `Cannot make the store: maxNetworks must be a whole number of 1 or more, got ${maxNetworks}`,
+      );
     }
     this.#maxNetworks = maxNetworks;
   }

@@ -112,6 +112,18 @@ Deno.test("VirtualEventLoop.advanceBy() runs any number of timers that were pend
   assertEquals(ran, 1_100_000);
 });
 
+Deno.test("VirtualEventLoop.advanceBy() runs any number of timers while time goes on", () => {
+  const loop = new VirtualEventLoop();
+  let ran = 0;
+  const again = () => {
+    ran++;
+    loop.schedule(1, again);
+  };
+  loop.schedule(1, again);
+  loop.advanceBy(1_000_100);
+  assertEquals([ran, loop.pendingTimers], [1_000_100, 1]);
+});
+
 Deno.test("VirtualEventLoop.advanceByAsync() sees timers scheduled behind awaits", async () => {
   const loop = new VirtualEventLoop();
   const log: (number | string)[] = [];

@@ -20,6 +20,10 @@ export interface BeatOwner {
   sendHeartbeat(sequence: number): void;
   /** When anything last came in, in the loop's time, ms. */
   readonly lastReadMs: number;
+  /** Bytes written that have not left for the operating system. */
+  readonly pendingBytes: number;
+  /** Bytes that have left for it, over all links. */
+  readonly flushedBytes: number;
   /** One of the heartbeats was answered, after so many were not in time. */
   beatAnswered(roundTripMs: number, unanswered: number): void;
   /** One more heartbeat was not answered in time. */
@@ -33,15 +37,19 @@ export type AnswerKind = "answer" | "late" | "stray";
 
 interface Waiting {
   readonly kind: "waiting";
-  /** The heartbeats so far: their numbers, and when each was sent in the loop's time. */
-  readonly sequences: number[];
-  readonly sentMs: number[];
+  /** The heartbeats so far: for each its number, then when it was sent in the loop's time. */
+  readonly asked: readonly number[];
   /** Since when nothing came in, as far as the current wait is concerned. */
   waitingFromMs: number;
+  /** How much had left for the operating system by then, bytes. */
+  flushedBytes: number;
   timer: Timer;
 }
 
 const NOT_WAITING = { kind: "quiet" } as const;
+
+/** What the timer calls: one function for all links. Assigned by the class, which alone reaches it. */
+let timedOut: (beat: Beat) => void;
 
 /**
  * Sends a heartbeat and, while no answer comes, quickly repeats it, timed by
@@ -52,6 +60,7 @@ const NOT_WAITING = { kind: "quiet" } as const;
 export class Beat {
   readonly roundTrip: RoundTripEstimator = new RoundTripEstimator();
   #state: typeof NOT_WAITING | Waiting = NOT_WAITING;
+  #loop: EventLoop | undefined = undefined;
   /** The next heartbeat's number. */
   #nextSequence = 0;
   /** How many numbers back a late answer is still one that was asked for. */
@@ -66,16 +75,7 @@ export class Beat {
 
   /** Sends the first heartbeat, unless one is on its way. */
   start(loop: EventLoop): void {
-    if (this.#state.kind === "waiting") return;
-    const state: Waiting = {
-      kind: "waiting",
-      sequences: [],
-      sentMs: [],
-      waitingFromMs: 0,
-      timer: undefined as unknown as Timer,
-    };
-    this.#state = state;
-    this.#send(loop, state);
+    if (this.#state.kind === "quiet") this.#send(loop, undefined);
   }
 
   /** The link is gone: nothing is awaited any more. */
@@ -93,14 +93,16 @@ export class Beat {
   answered(loop: EventLoop, sequence: number | undefined): AnswerKind {
     const state = this.#state;
     if (state.kind === "waiting") {
-      const index = sequence === undefined ? 0 : state.sequences.indexOf(sequence);
-      if (index >= 0) {
+      const { asked } = state;
+      let index = 0;
+      while (sequence !== undefined && index < asked.length && asked[index] !== sequence) index += 2;
+      if (index < asked.length) {
         state.timer.cancel();
         this.#state = NOT_WAITING;
-        const roundTripMs = loop.now() - state.sentMs[index]!;
+        const roundTripMs = loop.now() - asked[index + 1]!;
         // Karn's rule: without sequence numbers a repeated question gives no sample.
-        if (sequence !== undefined || state.sentMs.length === 1) this.roundTrip.sample(roundTripMs);
-        this.owner.beatAnswered(roundTripMs, state.sentMs.length - 1);
+        if (sequence !== undefined || asked.length === 2) this.roundTrip.sample(roundTripMs);
+        this.owner.beatAnswered(roundTripMs, asked.length / 2 - 1);
         return "answer";
       }
     }
@@ -116,24 +118,38 @@ export class Beat {
     return sequence;
   }
 
-  #send(loop: EventLoop, state: Waiting): void {
+  #send(loop: EventLoop, before: Waiting | undefined): void {
     const sequence = this.takeSequence();
-    const waitMs = this.roundTrip.timeoutMs(state.sentMs.length, this.limits);
-    state.waitingFromMs = loop.now();
-    state.sequences.push(sequence);
-    state.sentMs.push(state.waitingFromMs);
-    state.timer = loop.schedule(waitMs, () => this.#timedOut(loop, state));
+    const nowMs = loop.now();
+    // Most beats are answered at once, and a literal holds no more than it must.
+    this.#state = {
+      kind: "waiting",
+      asked: before === undefined ? [sequence, nowMs] : [...before.asked, sequence, nowMs],
+      waitingFromMs: nowMs,
+      flushedBytes: this.owner.flushedBytes,
+      timer: this.#wait(loop, before === undefined ? 0 : before.asked.length / 2),
+    };
     this.owner.sendHeartbeat(sequence);
   }
 
-  #timedOut(loop: EventLoop, state: Waiting): void {
-    if (this.#state !== state) return;
-    const unanswered = state.sentMs.length;
-    if (this.owner.lastReadMs > state.waitingFromMs) {
-      // Something came in since: the peer lives and is busy (a large message
-      // in front of its answer). Wait on, without counting.
+  #wait(loop: EventLoop, repeats: number): Timer {
+    this.#loop = loop;
+    return loop.schedule(this.roundTrip.timeoutMs(repeats, this.limits), timedOut, this);
+  }
+
+  #timedOut(): void {
+    const state = this.#state;
+    const loop = this.#loop!;
+    if (state.kind !== "waiting") return;
+    const unanswered = state.asked.length / 2;
+    const { lastReadMs, pendingBytes, flushedBytes } = this.owner;
+    if (lastReadMs > state.waitingFromMs || (pendingBytes > 0 && flushedBytes > state.flushedBytes)) {
+      // Something came in since, or is still going out: the link lives and is
+      // busy with a large message in front of the answer or the question. Wait
+      // on, without counting.
       state.waitingFromMs = loop.now();
-      state.timer = loop.schedule(this.roundTrip.timeoutMs(unanswered - 1, this.limits), () => this.#timedOut(loop, state));
+      state.flushedBytes = flushedBytes;
+      state.timer = this.#wait(loop, unanswered - 1);
       return;
     }
     this.owner.beatMissed(unanswered);
@@ -144,6 +160,10 @@ export class Beat {
       this.#state = NOT_WAITING;
       this.owner.beatDied(unanswered);
     }
+  }
+
+  static {
+    timedOut = (beat) => beat.#timedOut();
   }
 }
 

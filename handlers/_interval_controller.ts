@@ -20,7 +20,7 @@ import type {
   TrialEvent,
   VerdictEvent,
 } from "./keep_alive_event.ts";
-import { NetworkKnowledge } from "./_network_knowledge.ts";
+import { type KnowledgeOwner, NetworkKnowledge } from "./_network_knowledge.ts";
 import { Scout, type ScoutOwner, type ScoutReport } from "./_scout.ts";
 import { sendHeartbeat } from "./_send_heartbeat.ts";
 import type { IntervalStore } from "./stores/interval_store.ts";
@@ -75,7 +75,7 @@ const RETRY_FIRST = 15;
 const RETRY_LAST = 600;
 
 /** The mind of an AdaptiveIntervalHandler, for one channel. */
-export class IntervalController implements BeatOwner, ScoutOwner {
+export class IntervalController implements BeatOwner, ScoutOwner, KnowledgeOwner {
   readonly #settings: AdaptiveSettings;
   readonly #context: ChannelHandlerContext;
   readonly #idleState: IdleStateHandler;
@@ -100,6 +100,8 @@ export class IntervalController implements BeatOwner, ScoutOwner {
   #strangeHolds = 0;
   #lastCutMs = 0;
   #toldCoverage: "push" | "client" | undefined = undefined;
+  /** How long the peer was told that this side may be silent, ms; 0 before the first heartbeat of a link. */
+  #announcedMs = 0;
   #heartbeats = 0;
   #missed = 0;
   #strayPongs = 0;
@@ -115,7 +117,7 @@ export class IntervalController implements BeatOwner, ScoutOwner {
     this.#context = context;
     this.#idleState = idleState;
     this.#carriesFields = carriesFields;
-    this.#knowledge = new NetworkKnowledge(settings.strategy, store);
+    this.#knowledge = new NetworkKnowledge(this, settings.strategy, store);
     this.#beat = new Beat(this, settings);
     this.#intervalMs = this.#knowledge.search.intervalMs;
     this.#appState = settings.appState;
@@ -144,13 +146,14 @@ export class IntervalController implements BeatOwner, ScoutOwner {
 
   linkUp(): void {
     this.#isValid = false;
+    this.#announcedMs = 0;
     this.#peer = NO_PEER;
     this.#strangeHolds = 0;
     this.#warmUpLeft = this.#settings.warmUpBeats;
     this.#useNetwork(this.#settings.network());
     this.#phase = "warmUp";
     this.#update("link up");
-    this.#beat.start(this.#context.loop);
+    this.#beatUnlessDown();
   }
 
   linkDown(reason: LinkDownReason): void {
@@ -204,7 +207,9 @@ export class IntervalController implements BeatOwner, ScoutOwner {
       this.#silence = {
         idleMs: this.#intervalMs,
         startMs: loop.now() - idleForMs,
-        isFull: idleForMs >= this.#intervalMs,
+        // A settled beat is timed from the last write, which the last answer came a round trip after.
+        isFull: idleForMs + (this.#phase === "settled" ? 2 * (this.#beat.roundTrip.roundTripMs ?? 0) : 0) >=
+          this.#intervalMs,
       };
     }
     this.#beat.start(loop);
@@ -225,7 +230,7 @@ export class IntervalController implements BeatOwner, ScoutOwner {
     this.#recallScout("the network changed");
     this.#update("network changed");
     // Whether the link survived the change is not known before somebody answers.
-    this.#beat.start(this.#context.loop);
+    this.#beatUnlessDown();
   }
 
   // --- what the beat tells ---
@@ -234,12 +239,21 @@ export class IntervalController implements BeatOwner, ScoutOwner {
     return this.#idleState.lastReadMs;
   }
 
+  get pendingBytes(): number {
+    return this.#context.channel.pendingBytes;
+  }
+
+  get flushedBytes(): number {
+    return this.#context.channel.flushedBytes;
+  }
+
   sendHeartbeat(sequence: number): void {
     this.#heartbeats++;
     // The peer may call us dead only if it hears nothing for longer than any
     // interval that can follow this ping, so announce more than the next one.
-    const longestMs = 2 * Math.max(this.#intervalMs, this.#knowledge.search.intervalMs);
-    this.#send(new Heartbeat("ping", { timeMs: Math.min(longestMs, MAX_HEARTBEAT_TIME_MS), sequence }));
+    const longestMs = 2 * Math.max(this.#intervalMs, this.#knowledge.search.intervalMs, this.#hold?.ms ?? 0);
+    this.#announcedMs = Math.min(longestMs, MAX_HEARTBEAT_TIME_MS);
+    this.#send(new Heartbeat("ping", { timeMs: this.#announcedMs, sequence }));
   }
 
   beatAnswered(roundTripMs: number, unanswered: number): void {
@@ -326,6 +340,16 @@ export class IntervalController implements BeatOwner, ScoutOwner {
     this.#update("trial over");
   }
 
+  // --- what the knowledge of the network tells ---
+
+  knowledgeLoaded(): void {
+    this.#update("stored");
+  }
+
+  storeFailed(error: unknown): void {
+    this.#context.fireExceptionCaught(error);
+  }
+
   // --- heartbeats ---
 
   #pongRead(pong: Heartbeat): void {
@@ -395,6 +419,7 @@ export class IntervalController implements BeatOwner, ScoutOwner {
     // Heartbeats carry tenths of a second; rounded down, or the answer would come after its time.
     const holdMs = Math.max(TENTH_MS, Math.floor(ms / TENTH_MS) * TENTH_MS);
     this.#hold = { ms: holdMs, sequence, startMs: loop.now(), isTrial };
+    this.#announcedMs = 2 * holdMs;
     this.#heartbeats++;
     if (isTrial) this.#fire({ type: "trial", idleMs: holdMs, where: "main" } satisfies TrialEvent);
     this.#send(new Heartbeat("hold", { timeMs: holdMs, sequence }));
@@ -465,7 +490,7 @@ export class IntervalController implements BeatOwner, ScoutOwner {
     const { search } = this.#knowledge;
     const isRoutine = outcome === "passed" && idleMs <= search.bracket.loMs;
     const wasTrial = idleMs > this.#intervalMs;
-    this.#knowledge.judge(verdict, this.#storeFailed);
+    this.#knowledge.judge(verdict);
     if (outcome === "void" && wasTrial) this.#waitAfterVoid();
     // That the interval still holds is no news.
     if (!isRoutine) this.#fire({ type: "verdict", idleMs, outcome, reason } satisfies VerdictEvent);
@@ -493,7 +518,10 @@ export class IntervalController implements BeatOwner, ScoutOwner {
       this.#phase = "searching";
       this.#setInterval(search.intervalMs, reason);
     }
-    this.#idleState.setIdleTimes(this.#nextBeat());
+    const times = this.#nextBeat();
+    // Whatever the interval is now, the peer was told earlier for how long it may hear nothing.
+    const writerIdleMs = Math.min(times.writerIdleMs!, this.#announcedMs || Infinity);
+    this.#idleState.setIdleTimes({ ...times, writerIdleMs });
     this.#considerScout();
   }
 
@@ -507,7 +535,7 @@ export class IntervalController implements BeatOwner, ScoutOwner {
       // A hold that is out cannot be called back; one that is not too long is waited for.
       if (ms <= Math.max(wantedMs, this.#intervalMs)) {
         const answerMs = this.#beat.roundTrip.timeoutMs(0, this.#settings);
-        return { allIdleMs: ms + answerMs, writerIdleMs: 2 * ms + answerMs };
+        return { allIdleMs: ms + answerMs, writerIdleMs: 2 * ms };
       }
     }
     if (this.#phase === "searching" && (!this.#ownTrials || this.#peer.longestHoldMs === 0)) {
@@ -518,6 +546,11 @@ export class IntervalController implements BeatOwner, ScoutOwner {
       return { allIdleMs: clientTrialMs, writerIdleMs: 2 * clientTrialMs, readerIdleMs: 2 * clientTrialMs };
     }
     return { writerIdleMs: this.#intervalMs, readerIdleMs: this.#intervalMs };
+  }
+
+  /** An event on the way here may have led to a lost link or a closed channel. */
+  #beatUnlessDown(): void {
+    if (this.#phase !== "down") this.#beat.start(this.#context.loop);
   }
 
   get #beatsAreHolds(): boolean {
@@ -615,14 +648,12 @@ export class IntervalController implements BeatOwner, ScoutOwner {
 
   #useNetwork(network: string): void {
     const before = this.#knowledge.network;
-    this.#knowledge.use(network, this.#context.loop.wallNow(), () => this.#update("stored"), this.#storeFailed);
+    this.#knowledge.use(network, this.#context.loop.wallNow());
     if (before === network) return;
     this.#voidTrials = 0;
     this.#lateHolds = 0;
     this.#lastCutMs = 0;
   }
-
-  readonly #storeFailed = (error: unknown): void => this.#context.fireExceptionCaught(error);
 
   #fire(event: unknown): void {
     this.#context.fireUserEventTriggered(event);

@@ -11,6 +11,14 @@ import { MemoryIntervalStore } from "./stores/memory_interval_store.ts";
 /** A clock may be a little wrong; a record from further in the future was not made by it. */
 const CLOCK_TOLERANCE_MS = 86_400_000;
 
+/** Who is told what becomes of the store. */
+export interface KnowledgeOwner {
+  /** A slow store has answered, and that has changed the search. */
+  knowledgeLoaded(): void;
+  /** The store failed; the search goes on without it. */
+  storeFailed(error: unknown): void;
+}
+
 /** Keeps the search of the network in use, and puts it into the store. */
 export class NetworkKnowledge {
   search: IntervalSearch;
@@ -18,9 +26,11 @@ export class NetworkKnowledge {
   direction: "push" | "client" = "client";
   #network: string | undefined = undefined;
   #store: IntervalStore | undefined;
+  readonly #owner: KnowledgeOwner;
   readonly #strategy: IntervalStrategy;
 
-  constructor(strategy: IntervalStrategy, store: IntervalStore | undefined) {
+  constructor(owner: KnowledgeOwner, strategy: IntervalStrategy, store: IntervalStore | undefined) {
+    this.#owner = owner;
     this.#strategy = strategy;
     this.#store = store;
     this.search = strategy.search();
@@ -35,16 +45,14 @@ export class NetworkKnowledge {
    * use.
    *
    * @param nowMs The time, ms since 1970.
-   * @param loaded Called once a slow store has answered, if that has changed something.
-   * @param failed Called if the store failed; the search goes on without it.
    */
-  use(network: string, nowMs: number, loaded: () => void, failed: (error: unknown) => void): void {
+  use(network: string, nowMs: number): void {
     const previous = this.#network;
     if (network === previous) return;
     if (previous !== undefined) {
       // Coming back to a network should find what was learned, with or without a store.
       this.#store ??= new MemoryIntervalStore();
-      this.keep(nowMs, failed);
+      if (this.search.bracket.loMs > 0) this.keep(nowMs);
       this.search = this.#strategy.search();
     }
     this.#network = network;
@@ -52,26 +60,26 @@ export class NetworkKnowledge {
       const stored = this.#store?.get(network);
       if (stored instanceof Promise) {
         stored.then((record) => {
-          if (this.#network === network && this.#continueFrom(record, nowMs)) loaded();
-        }, failed);
+          if (this.#network === network && this.#continueFrom(record, nowMs)) this.#owner.knowledgeLoaded();
+        }, (error) => this.#owner.storeFailed(error));
       } else {
         this.#continueFrom(stored, nowMs);
       }
     } catch (error) {
-      failed(error);
+      this.#owner.storeFailed(error);
     }
   }
 
   /** Takes a verdict and keeps what it has changed. */
-  judge(verdict: Verdict, failed: (error: unknown) => void): void {
+  judge(verdict: Verdict): void {
     this.search.judge(verdict);
-    if (verdict.outcome !== "void") this.keep(verdict.atMs, failed);
+    if (verdict.outcome !== "void") this.keep(verdict.atMs);
   }
 
-  /** Puts what is known into the store. */
-  keep(nowMs: number, failed: (error: unknown) => void): void {
+  /** Puts what is known into the store, also that nothing is known any more. */
+  keep(nowMs: number): void {
     const { loMs, hiMs } = this.search.bracket;
-    if (this.#store === undefined || this.#network === undefined || loMs === 0) return;
+    if (this.#store === undefined || this.#network === undefined) return;
     const record: IntervalRecord = {
       strategy: this.#strategy.name,
       intervalMs: this.search.intervalMs,
@@ -84,9 +92,9 @@ export class NetworkKnowledge {
     };
     try {
       const kept = this.#store.set(this.#network, record);
-      if (kept instanceof Promise) kept.catch(failed);
+      if (kept instanceof Promise) kept.catch((error) => this.#owner.storeFailed(error));
     } catch (error) {
-      failed(error);
+      this.#owner.storeFailed(error);
     }
   }
 

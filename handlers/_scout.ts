@@ -110,6 +110,15 @@ export class Scout implements BeatOwner {
     return this.#idleState?.lastReadMs ?? 0;
   }
 
+  // Nothing but heartbeats goes out on a scout's link.
+  get pendingBytes(): number {
+    return 0;
+  }
+
+  get flushedBytes(): number {
+    return 0;
+  }
+
   sendHeartbeat(sequence: number): void {
     if ("context" in this.#state) sendHeartbeat(this.#state.context, new Heartbeat("ping", { sequence }));
   }

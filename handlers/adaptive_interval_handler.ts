@@ -123,6 +123,8 @@ export type Phase = "down" | "warmUp" | "foreground" | "searching" | "settled";
  * ```
  */
 export class AdaptiveIntervalHandler implements ChannelHandler {
+  /** Whether it is in a pipeline now; kept by the pipeline. */
+  isAdded = false;
   readonly #settings: AdaptiveSettings;
   readonly #store: IntervalStore | undefined;
   #controller: IntervalController | undefined = undefined;

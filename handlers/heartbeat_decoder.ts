@@ -27,9 +27,11 @@ import type { HeartbeatFormatOptions } from "./heartbeat_encoder.ts";
  * ```
  */
 export class HeartbeatDecoder implements ChannelHandler {
-  /** How many malformed heartbeats came. */
+  /** It has no state of a channel, so one instance serves any number. */
+  readonly isSharable = true;
+  /** How many malformed heartbeats came, over all channels of this instance. */
   errors = 0;
-  /** How many heartbeats of an unknown kind came. */
+  /** How many heartbeats of an unknown kind came, over all channels of this instance. */
   unknownKinds = 0;
   readonly #format: HeartbeatFormat;
 

@@ -4,12 +4,18 @@
  * @module
  */
 
-import type { ChannelHandler, ChannelHandlerContext, LinkDownEvent, LinkUpEvent, Timer } from "../pipeline/mod.ts";
+import type {
+  ChannelHandler,
+  ChannelHandlerContext,
+  LinkDownEvent,
+  LinkUpEvent,
+  Timer,
+} from "../pipeline/mod.ts";
 import { checkedCount, checkedMs } from "./_checks.ts";
 import { HeartbeatError } from "./errors.ts";
 import { Heartbeat, MAX_HEARTBEAT_TIME_MS, SCOUTS, type VoidReason } from "./heartbeat/heartbeat.ts";
 import { idleStateOf } from "./_idle_state.ts";
-import type { IdleStateEvent } from "./idle_state_handler.ts";
+import type { IdleStateEvent, IdleStateHandler } from "./idle_state_handler.ts";
 import { ScoutRegistry } from "./_scout_registry.ts";
 import { sendHeartbeat } from "./_send_heartbeat.ts";
 
@@ -95,6 +101,8 @@ interface Held {
  * ```
  */
 export class HeartbeatResponder implements ChannelHandler {
+  /** Whether it is in a pipeline now; kept by the pipeline. */
+  isAdded = false;
   /** How many pings were answered. */
   pings = 0;
   /** How many holds were answered. */
@@ -103,6 +111,8 @@ export class HeartbeatResponder implements ChannelHandler {
   #role: Role = DOWN;
   #held: Held | undefined = undefined;
   #greeted = false;
+  /** Whether the peer has said on this link how long it may be silent. */
+  #hasAnnounced = false;
 
   /**
    * Checks its limits.
@@ -115,14 +125,16 @@ export class HeartbeatResponder implements ChannelHandler {
   }
 
   /**
-   * Checks that it will be told of silence.
+   * Checks that it will be told of silence, and starts where a link stands.
    *
    * @throws {TypeError} If there is no IdleStateHandler.
    */
   handlerAdded(context: ChannelHandlerContext): void {
-    idleStateOf(context);
+    const idleState = idleStateOf(context);
+    if (!context.channel.isActive) return;
     // Added to a link that stands already: whoever added it has seen it.
-    if (context.channel.isActive) this.#role = MAIN;
+    this.#role = MAIN;
+    this.#start(idleState);
   }
 
   /** Lets go of everything. */
@@ -132,9 +144,8 @@ export class HeartbeatResponder implements ChannelHandler {
 
   /** Starts to wait for the first word. */
   channelActive(context: ChannelHandlerContext): void {
-    const { firstPingMs, firstWordMs, maxScouts } = this.#settings;
-    this.#greeted = false;
-    idleStateOf(context).setIdleTimes({ readerIdleMs: firstPingMs });
+    const { firstWordMs, maxScouts } = this.#settings;
+    this.#start(idleStateOf(context));
     if (maxScouts === 0 || context.channel.parent === undefined) {
       this.#role = MAIN;
       context.fireChannelActive();
@@ -187,6 +198,12 @@ export class HeartbeatResponder implements ChannelHandler {
     }
   }
 
+  #start(idleState: IdleStateHandler): void {
+    this.#greeted = false;
+    this.#hasAnnounced = false;
+    idleState.setIdleTimes({ readerIdleMs: this.#settings.firstPingMs });
+  }
+
   #becomeMain(context: ChannelHandlerContext): void {
     const role = this.#role;
     if (role.kind !== "undecided") return;
@@ -206,7 +223,9 @@ export class HeartbeatResponder implements ChannelHandler {
       return;
     }
     // A scout's silence is what it is for: it is limited by the longest hold, not by what clients announce.
-    idleStateOf(context).setIdleTimes({ readerIdleMs: this.#settings.longestHoldMs + this.#settings.graceMs });
+    idleStateOf(context).setIdleTimes({
+      readerIdleMs: this.#settings.longestHoldMs + this.#settings.graceMs,
+    });
     let behind = false;
     for (const other of [...pipeline.iterate()]) {
       if (behind) pipeline.remove(other.handler);
@@ -221,14 +240,18 @@ export class HeartbeatResponder implements ChannelHandler {
       return this.#answer(context, Heartbeat.void(request.sequence, "notServed"));
     }
     const registry = ScoutRegistry.of(channel.parent);
-    if (registry.count(channel) >= maxScouts) return this.#answer(context, Heartbeat.void(request.sequence, "busy"));
+    if (registry.count(channel) >= maxScouts) {
+      return this.#answer(context, Heartbeat.void(request.sequence, "busy"));
+    }
     this.#answer(context, new Heartbeat("scout", { ...registry.grant(channel), sequence: request.sequence }));
   }
 
   #answerPing(context: ChannelHandlerContext, ping: Heartbeat): void {
     this.pings++;
-    // A ping that announces nothing asks for nothing but an answer.
     if (ping.timeMs > 0) this.#expectWord(context, ping.timeMs);
+    // Nothing says how long this peer may be silent (its format may carry no
+    // time): the limit for the first ping would drop one that beats less often.
+    else if (!this.#hasAnnounced && this.#role.kind === "main") idleStateOf(context).setIdleTimes({});
     this.#answer(context, new Heartbeat("pong", { sequence: ping.sequence }));
   }
 
@@ -245,7 +268,11 @@ export class HeartbeatResponder implements ChannelHandler {
     // Traffic of ours puts the answer off, and with it the peer's next word: a
     // peer that is only talked to still says something within twice its time.
     this.#expectWord(context, 2 * timeMs);
-    this.#held = { sequence, ms: timeMs, timer: context.loop.schedule(timeMs, () => this.#silenceMayBeOver(context)) };
+    this.#held = {
+      sequence,
+      ms: timeMs,
+      timer: context.loop.schedule(timeMs, () => this.#silenceMayBeOver(context)),
+    };
   }
 
   #silenceMayBeOver(context: ChannelHandlerContext): void {
@@ -262,6 +289,7 @@ export class HeartbeatResponder implements ChannelHandler {
   }
 
   #expectWord(context: ChannelHandlerContext, withinMs: number): void {
+    this.#hasAnnounced = true;
     idleStateOf(context).setIdleTimes({ readerIdleMs: withinMs + this.#settings.graceMs });
   }
 
@@ -305,7 +333,9 @@ function settingsOf(options: HeartbeatResponderOptions): Settings {
   return {
     graceMs: checkedMs(action, "graceMs", graceMs, 0, MAX_HEARTBEAT_TIME_MS),
     // 0 tells the IdleStateHandler to wait for ever.
-    firstPingMs: firstPingMs === Infinity ? 0 : checkedMs(action, "firstPingMs", firstPingMs, 1, MAX_HEARTBEAT_TIME_MS),
+    firstPingMs: firstPingMs === Infinity
+      ? 0
+      : checkedMs(action, "firstPingMs", firstPingMs, 1, MAX_HEARTBEAT_TIME_MS),
     hello,
     longestHoldMs: checkedMs(action, "longestHoldMs", longestHoldMs, 0, MAX_HEARTBEAT_TIME_MS),
     maxScouts: checkedCount(action, "maxScouts", maxScouts, 0, 16),

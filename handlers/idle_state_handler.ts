@@ -39,13 +39,7 @@ export interface IdleStateHandlerOptions extends IdleTimes {
   readonly observeOutput?: boolean;
 }
 
-/** One watched direction. */
-interface Watch {
-  readonly state: IdleState;
-  readonly idleMs: number;
-  /** When its last event was fired, in the loop's time; -1 if not on this link. */
-  toldMs: number;
-}
+const STATES: readonly IdleState[] = ["reader", "writer", "all"];
 
 // Shared by all links: an idle event costs no allocation.
 const EVENTS: Readonly<Record<IdleState, { first: IdleStateEvent; again: IdleStateEvent }>> = {
@@ -86,11 +80,20 @@ let runOf: (handler: IdleStateHandler) => void;
  * ```
  */
 export class IdleStateHandler implements ChannelHandler {
+  /** Whether it is in a pipeline now; kept by the pipeline. */
+  isAdded = false;
   readonly #observeOutput: boolean;
   #context: ChannelHandlerContext | undefined = undefined;
   #timer: Timer | undefined = undefined;
-  /** One for each direction that is watched; most links need two of three. */
-  #watches: Watch[] = [];
+  #readerIdleMs = 0;
+  #writerIdleMs = 0;
+  #allIdleMs = 0;
+  /** When the last event of each kind was fired, in the loop's time; -1 if not on this link. */
+  #readerToldMs = -1;
+  #writerToldMs = -1;
+  #allToldMs = -1;
+  /** Goes up with each change of the idle times. */
+  #changes = 0;
   #lastReadMs = 0;
   #lastWriteMs = 0;
   #isReading = false;
@@ -136,14 +139,11 @@ export class IdleStateHandler implements ChannelHandler {
     const reader = checkedIdleTime("readerIdleMs", times.readerIdleMs);
     const writer = checkedIdleTime("writerIdleMs", times.writerIdleMs);
     const all = checkedIdleTime("allIdleMs", times.allIdleMs);
-    if (
-      reader === this.#idleMs("reader") && writer === this.#idleMs("writer") && all === this.#idleMs("all")
-    ) return;
-    const watches: Watch[] = [];
-    for (const [state, idleMs] of [["reader", reader], ["writer", writer], ["all", all]] as const) {
-      if (idleMs > 0) watches.push({ state, idleMs, toldMs: this.#watch(state)?.toldMs ?? -1 });
-    }
-    this.#watches = watches;
+    if (reader === this.#readerIdleMs && writer === this.#writerIdleMs && all === this.#allIdleMs) return;
+    this.#readerIdleMs = reader;
+    this.#writerIdleMs = writer;
+    this.#allIdleMs = all;
+    this.#changes++;
     if (this.#timer !== undefined || this.#context?.channel.isActive) this.#arm();
   }
 
@@ -200,7 +200,7 @@ export class IdleStateHandler implements ChannelHandler {
     this.#lastReadMs = this.#lastWriteMs = context.loop.now();
     this.#isReading = false;
     this.#seenFlushedBytes = context.channel.flushedBytes;
-    for (const watch of this.#watches) watch.toldMs = -1;
+    this.#readerToldMs = this.#writerToldMs = this.#allToldMs = -1;
     this.#arm();
   }
 
@@ -212,14 +212,16 @@ export class IdleStateHandler implements ChannelHandler {
   #arm(): void {
     this.#stop();
     const context = this.#context;
-    if (context === undefined || this.#watches.length === 0) return;
-    let dueMs = Infinity;
-    for (const watch of this.#watches) dueMs = Math.min(dueMs, this.#dueMs(watch));
+    if (context === undefined) return;
+    const dueMs = Math.min(this.#dueMs("reader"), this.#dueMs("writer"), this.#dueMs("all"));
+    if (dueMs === Infinity) return;
     this.#timer = context.loop.schedule(Math.max(0, dueMs - context.loop.now()), runOf, this);
   }
 
-  #dueMs(watch: Watch): number {
-    return Math.max(this.#lastTrafficMs(watch.state), watch.toldMs) + watch.idleMs;
+  /** When its next event is due if nothing happens; never if it is not watched. */
+  #dueMs(state: IdleState): number {
+    const idleMs = this.#idleMs(state);
+    return idleMs === 0 ? Infinity : Math.max(this.#lastTrafficMs(state), this.#toldMs(state)) + idleMs;
   }
 
   #lastTrafficMs(state: IdleState): number {
@@ -234,18 +236,17 @@ export class IdleStateHandler implements ChannelHandler {
     if (context === undefined) return;
     const nowMs = context.loop.now();
     this.#noticeProgress(context, nowMs);
-    const watches = this.#watches;
-    for (const watch of watches) {
-      if (watch.state !== "writer" && this.#isReading) {
+    const changes = this.#changes;
+    for (const state of STATES) {
+      if (state !== "writer" && this.#isReading) {
         // A batch is being read right now: this silence is over.
         this.#lastReadMs = nowMs;
-      } else if (this.#dueMs(watch) <= nowMs) {
-        const event =
-          EVENTS[watch.state][watch.toldMs <= this.#lastTrafficMs(watch.state) ? "first" : "again"];
-        watch.toldMs = nowMs;
+      } else if (this.#dueMs(state) <= nowMs) {
+        const event = EVENTS[state][this.#toldMs(state) <= this.#lastTrafficMs(state) ? "first" : "again"];
+        this.#tell(state, nowMs);
         context.fireUserEventTriggered(event);
         // The event may have led to new idle times, a lost link or the removal of this handler.
-        if (this.#watches !== watches || !context.channel.isActive || context.isRemoved) return;
+        if (this.#changes !== changes || !context.channel.isActive || context.isRemoved) return;
       }
     }
     this.#arm();
@@ -260,12 +261,18 @@ export class IdleStateHandler implements ChannelHandler {
     this.#seenFlushedBytes = flushedBytes;
   }
 
-  #watch(state: IdleState): Watch | undefined {
-    return this.#watches.find((watch) => watch.state === state);
+  #idleMs(state: IdleState): number {
+    return state === "reader" ? this.#readerIdleMs : state === "writer" ? this.#writerIdleMs : this.#allIdleMs;
   }
 
-  #idleMs(state: IdleState): number {
-    return this.#watch(state)?.idleMs ?? 0;
+  #toldMs(state: IdleState): number {
+    return state === "reader" ? this.#readerToldMs : state === "writer" ? this.#writerToldMs : this.#allToldMs;
+  }
+
+  #tell(state: IdleState, nowMs: number): void {
+    if (state === "reader") this.#readerToldMs = nowMs;
+    else if (state === "writer") this.#writerToldMs = nowMs;
+    else this.#allToldMs = nowMs;
   }
 
   static {

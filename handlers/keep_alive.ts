@@ -38,8 +38,9 @@ export interface KeepAliveOptions extends WireOptions, AdaptiveIntervalOptions {
 /** Options of {@linkcode answerKeepAlive}. */
 export interface AnswerKeepAliveOptions extends WireOptions, HeartbeatResponderOptions {}
 
-// These three have no state of a channel; a hundred thousand links share them.
+// These four have no state of a channel; a hundred thousand links share them.
 const FRAME_ENCODER = new VarintFrameEncoder();
+const HEARTBEAT_DECODER = new HeartbeatDecoder();
 const HEARTBEAT_ENCODER = new HeartbeatEncoder();
 const CODEC = new MessagePackCodec();
 const DEFAULT_ADAPTIVE: AdaptiveIntervalOptions = { scoutHandlers: () => wire() };
@@ -120,7 +121,7 @@ function wire({ format, maxFrameBytes }: WireOptions = {}): ChannelHandler[] {
     new IdleStateHandler(),
     new VarintFrameDecoder({ maxFrameBytes }),
     maxFrameBytes === undefined ? FRAME_ENCODER : new VarintFrameEncoder({ maxFrameBytes }),
-    new HeartbeatDecoder({ format }),
+    format === undefined ? HEARTBEAT_DECODER : new HeartbeatDecoder({ format }),
     format === undefined ? HEARTBEAT_ENCODER : new HeartbeatEncoder({ format }),
   ];
 }

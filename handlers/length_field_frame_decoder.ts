@@ -64,6 +64,8 @@ export interface LengthFieldFrameDecoderOptions {
  * ```
  */
 export class LengthFieldFrameDecoder implements ChannelHandler {
+  /** Whether it is in a pipeline now; kept by the pipeline. */
+  isAdded = false;
   readonly #decoder: FrameDecoder;
 
   /**

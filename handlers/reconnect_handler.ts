@@ -118,6 +118,8 @@ const STOPPED: State = { kind: "stopped" };
  * ```
  */
 export class ReconnectHandler implements ChannelHandler {
+  /** Whether it is in a pipeline now; kept by the pipeline. */
+  isAdded = false;
   readonly #settings: Settings;
   #state: State = IDLE;
   #source: RemoteSource | undefined = undefined;

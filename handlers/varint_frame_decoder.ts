@@ -42,6 +42,8 @@ export interface VarintFrameDecoderOptions {
  * ```
  */
 export class VarintFrameDecoder implements ChannelHandler {
+  /** Whether it is in a pipeline now; kept by the pipeline. */
+  isAdded = false;
   readonly #decoder: FrameDecoder;
 
   /**

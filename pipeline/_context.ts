@@ -4,7 +4,7 @@
  * @module
  */
 
-import { BIT, type InboundEvent, maskOf, type OutboundOperation } from "./_handler_mask.ts";
+import { BIT, type HandlerShape, type InboundEvent, type OutboundOperation, REMOVED, shapeOf } from "./_handler_mask.ts";
 import type { Channel } from "./channel.ts";
 import type { ChannelHandler } from "./channel_handler.ts";
 import type { ChannelHandlerContext } from "./channel_handler_context.ts";
@@ -24,10 +24,7 @@ import type { RemoteSource } from "./transport.ts";
 export class Context implements ChannelHandlerContext {
   next!: Context;
   previous!: Context;
-  isRemoved = false;
-  readonly #mask: number;
-  readonly #onRead: ChannelHandler["channelRead"];
-  readonly #onWrite: ChannelHandler["write"];
+  #shape: HandlerShape;
   #nextRead: Context | undefined = undefined;
   #previousWrite: Context | undefined = undefined;
   #name: string | undefined;
@@ -37,10 +34,18 @@ export class Context implements ChannelHandlerContext {
     readonly handler: ChannelHandler,
     name: string | undefined,
   ) {
-    this.#mask = maskOf(handler);
-    this.#onRead = handler.channelRead;
-    this.#onWrite = handler.write;
+    this.#shape = shapeOf(handler);
     this.#name = name;
+  }
+
+  get isRemoved(): boolean {
+    return this.#shape === REMOVED;
+  }
+
+  /** From now on the chain steps over this node. */
+  markRemoved(): void {
+    this.#shape = REMOVED;
+    this.unlink();
   }
 
   get name(): string {
@@ -69,7 +74,7 @@ export class Context implements ChannelHandlerContext {
   fireChannelRead(message: unknown): void {
     const next = this.#nextRead ?? this.#findNextRead();
     try {
-      const result = next.#onRead!.call(next.handler, next, message);
+      const result = next.#shape.onRead!.call(next.handler, next, message);
       if (result !== undefined) next.#watch(result);
     } catch (error) {
       next.fail(error);
@@ -107,7 +112,7 @@ export class Context implements ChannelHandlerContext {
   write(message: unknown, promise: ChannelPromise = this.#promise()): ChannelPromise {
     const previous = this.#previousWrite ?? this.#findPreviousWrite();
     try {
-      const result = previous.#onWrite!.call(previous.handler, previous, message, promise);
+      const result = previous.#shape.onWrite!.call(previous.handler, previous, message, promise);
       if (result !== undefined && result !== promise) previous.#watchOperation(result, promise);
     } catch (error) {
       previous.#failOperation(error, promise);
@@ -135,7 +140,7 @@ export class Context implements ChannelHandlerContext {
 
   /** Gives this node's handler an error of its own, or passes it on if it has no method for it. */
   fail(error: unknown): void {
-    if (!this.isRemoved && (this.#mask & BIT.exceptionCaught) !== 0) this.#catch(error);
+    if ((this.#shape.mask & BIT.exceptionCaught) !== 0) this.#catch(error);
     else this.fireExceptionCaught(error);
   }
 
@@ -158,13 +163,13 @@ export class Context implements ChannelHandlerContext {
 
   #nextFor(bit: number): Context {
     let node = this.next;
-    while (node.isRemoved || (node.#mask & bit) === 0) node = node.next;
+    while ((node.#shape.mask & bit) === 0) node = node.next;
     return node;
   }
 
   #previousFor(bit: number): Context {
     let node = this.previous;
-    while (node.isRemoved || (node.#mask & bit) === 0) node = node.previous;
+    while ((node.#shape.mask & bit) === 0) node = node.previous;
     return node;
   }
 

@@ -38,11 +38,32 @@ export const BIT: Readonly<Record<InboundEvent | OutboundOperation, number>> = {
 
 const METHODS = Object.keys(BIT) as (InboundEvent | OutboundOperation)[];
 
-/** The bits of the methods that the handler has. */
-export function maskOf(handler: ChannelHandler): number {
+/** Which methods a handler has, and the two that are called once per message. */
+export interface HandlerShape {
+  readonly mask: number;
+  readonly onRead: ChannelHandler["channelRead"];
+  readonly onWrite: ChannelHandler["write"];
+}
+
+/** The shape of a handler that was taken out: the pipeline steps over it. */
+export const REMOVED: HandlerShape = { mask: 0, onRead: undefined, onWrite: undefined };
+
+/** All instances of a class share one shape, so that a million links do not keep ten million. */
+const classShapes = new WeakMap<object, HandlerShape>();
+
+/** The methods that the handler has now. */
+export function shapeOf(handler: ChannelHandler): HandlerShape {
+  const prototype = Object.getPrototypeOf(handler);
+  if (prototype === null || METHODS.some((method) => Object.hasOwn(handler, method))) return makeShape(handler);
+  let shape = classShapes.get(prototype);
+  if (shape === undefined) classShapes.set(prototype, shape = makeShape(handler));
+  return shape;
+}
+
+function makeShape(handler: ChannelHandler): HandlerShape {
   let mask = 0;
   for (const method of METHODS) {
     if (typeof handler[method] === "function") mask |= BIT[method];
   }
-  return mask;
+  return { mask, onRead: handler.channelRead, onWrite: handler.write };
 }

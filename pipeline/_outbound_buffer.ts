@@ -39,7 +39,9 @@ export class OutboundBuffer {
 
   /** @returns Whether `isWritable` changed. */
   add(bytes: number, promise: ChannelPromise): boolean {
-    (this.#pending ??= []).push({ remainingBytes: bytes, promise });
+    // A literal holds one; an array that is pushed to makes room for seventeen.
+    if (this.#pending === undefined) this.#pending = [{ remainingBytes: bytes, promise }];
+    else this.#pending.push({ remainingBytes: bytes, promise });
     this.pendingBytes += bytes;
     if (!this.isWritable || this.pendingBytes <= this.#marks.highBytes) return false;
     this.isWritable = false;

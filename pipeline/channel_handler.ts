@@ -41,6 +41,12 @@ import type { RemoteSource } from "./transport.ts";
 export interface ChannelHandler {
   /** Whether one instance may be in several pipelines, or twice in one. Default: false. */
   readonly isSharable?: boolean;
+  /**
+   * Whether the handler is in a pipeline now; kept by the pipeline. A class
+   * that declares it (`isAdded = false`) spares each of its instances an entry
+   * in a table, which counts with very many channels. Leave it out otherwise.
+   */
+  isAdded?: boolean;
 
   /**
    * The handler was added to a pipeline. Runs exactly once per addition. A

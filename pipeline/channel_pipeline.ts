@@ -15,7 +15,7 @@ import type { RemoteSource } from "./transport.ts";
 /** Names a handler in a pipeline: by its name, the instance itself, or its class (the first of it). */
 export type HandlerReference = string | ChannelHandler | ChannelHandlerClass;
 
-/** Handlers that are in some pipeline now and may not be in another. */
+/** Handlers that are in some pipeline now and may not be in another, and do not say so themselves. */
 const taken = new WeakSet<ChannelHandler>();
 
 /** Generated names are shared by all channels: a million links need no million strings. */
@@ -78,11 +78,22 @@ export class ChannelPipeline {
   /**
    * Adds handlers nearest to the transport, keeping their order.
    *
-   * @param handlers One name and one handler, or any number of handlers.
+   * @param handlers Any number of handlers; each gets a name of its own.
    * @returns This pipeline.
-   * @throws {TypeError} If a name is taken, or the handler is in a pipeline and not sharable.
+   * @throws {TypeError} If a handler is in a pipeline already and not sharable.
    * @throws {ChannelClosedError} If the channel was closed.
    */
+  addFirst(...handlers: ChannelHandler[]): this;
+  /**
+   * Adds a handler with a name nearest to the transport.
+   *
+   * @param name Its name, unique in this pipeline.
+   * @param handler The handler.
+   * @returns This pipeline.
+   * @throws {TypeError} If the name is taken, or the handler is in a pipeline and not sharable.
+   * @throws {ChannelClosedError} If the channel was closed.
+   */
+  addFirst(name: string, handler: ChannelHandler): this;
   addFirst(...handlers: [name: string, handler: ChannelHandler] | ChannelHandler[]): this {
     return this.#insertBefore(this.#head.next, handlers);
   }
@@ -90,11 +101,22 @@ export class ChannelPipeline {
   /**
    * Adds handlers nearest to the application, keeping their order.
    *
-   * @param handlers One name and one handler, or any number of handlers.
+   * @param handlers Any number of handlers; each gets a name of its own.
    * @returns This pipeline.
-   * @throws {TypeError} If a name is taken, or the handler is in a pipeline and not sharable.
+   * @throws {TypeError} If a handler is in a pipeline already and not sharable.
    * @throws {ChannelClosedError} If the channel was closed.
    */
+  addLast(...handlers: ChannelHandler[]): this;
+  /**
+   * Adds a handler with a name nearest to the application.
+   *
+   * @param name Its name, unique in this pipeline.
+   * @param handler The handler.
+   * @returns This pipeline.
+   * @throws {TypeError} If the name is taken, or the handler is in a pipeline and not sharable.
+   * @throws {ChannelClosedError} If the channel was closed.
+   */
+  addLast(name: string, handler: ChannelHandler): this;
   addLast(...handlers: [name: string, handler: ChannelHandler] | ChannelHandler[]): this {
     return this.#insertBefore(this.#tail, handlers);
   }
@@ -103,11 +125,23 @@ export class ChannelPipeline {
    * Adds handlers just before (nearer to the transport than) another one.
    *
    * @param base The handler that is there already.
-   * @param handlers One name and one handler, or any number of handlers.
+   * @param handlers Any number of handlers; each gets a name of its own.
    * @returns This pipeline.
-   * @throws {TypeError} If there is no such base, a name is taken, or a handler may not be shared.
+   * @throws {TypeError} If there is no such base, or a handler is in a pipeline already and not sharable.
    * @throws {ChannelClosedError} If the channel was closed.
    */
+  addBefore(base: HandlerReference, ...handlers: ChannelHandler[]): this;
+  /**
+   * Adds a handler with a name just before another one.
+   *
+   * @param base The handler that is there already.
+   * @param name Its name, unique in this pipeline.
+   * @param handler The handler.
+   * @returns This pipeline.
+   * @throws {TypeError} If there is no such base, the name is taken, or the handler may not be shared.
+   * @throws {ChannelClosedError} If the channel was closed.
+   */
+  addBefore(base: HandlerReference, name: string, handler: ChannelHandler): this;
   addBefore(
     base: HandlerReference,
     ...handlers: [name: string, handler: ChannelHandler] | ChannelHandler[]
@@ -120,11 +154,23 @@ export class ChannelPipeline {
    * Adds handlers just after (nearer to the application than) another one.
    *
    * @param base The handler that is there already.
-   * @param handlers One name and one handler, or any number of handlers.
+   * @param handlers Any number of handlers; each gets a name of its own.
    * @returns This pipeline.
-   * @throws {TypeError} If there is no such base, a name is taken, or a handler may not be shared.
+   * @throws {TypeError} If there is no such base, or a handler is in a pipeline already and not sharable.
    * @throws {ChannelClosedError} If the channel was closed.
    */
+  addAfter(base: HandlerReference, ...handlers: ChannelHandler[]): this;
+  /**
+   * Adds a handler with a name just after another one.
+   *
+   * @param base The handler that is there already.
+   * @param name Its name, unique in this pipeline.
+   * @param handler The handler.
+   * @returns This pipeline.
+   * @throws {TypeError} If there is no such base, the name is taken, or the handler may not be shared.
+   * @throws {ChannelClosedError} If the channel was closed.
+   */
+  addAfter(base: HandlerReference, name: string, handler: ChannelHandler): this;
   addAfter(
     base: HandlerReference,
     ...handlers: [name: string, handler: ChannelHandler] | ChannelHandler[]
@@ -333,12 +379,12 @@ export class ChannelPipeline {
     }
     const context = new Context(this, handler, name);
     if (handler.isSharable !== true) {
-      if (taken.has(handler)) {
+      if (isTaken(handler)) {
         throw new TypeError(
           `Cannot add the handler "${context.name}": the instance is in a pipeline already and is not sharable`,
         );
       }
-      taken.add(handler);
+      setTaken(handler, true);
     }
     return context;
   }
@@ -352,11 +398,10 @@ export class ChannelPipeline {
   }
 
   #detach(context: Context): void {
-    context.isRemoved = true;
-    context.unlink();
+    context.markRemoved();
     context.previous.next = context.next;
     context.next.previous = context.previous;
-    if (context.handler.isSharable !== true) taken.delete(context.handler);
+    if (context.handler.isSharable !== true) setTaken(context.handler, false);
     this.#forgetStops();
   }
 
@@ -427,6 +472,16 @@ export class ChannelPipeline {
       : reference?.constructor?.name ?? String(reference);
     throw new TypeError(`Cannot ${action} the handler ${shown}: it is not in this pipeline`);
   }
+}
+
+function isTaken(handler: ChannelHandler): boolean {
+  return handler.isAdded ?? taken.has(handler);
+}
+
+function setTaken(handler: ChannelHandler, isAdded: boolean): void {
+  if (handler.isAdded !== undefined) handler.isAdded = isAdded;
+  else if (isAdded) taken.add(handler);
+  else taken.delete(handler);
 }
 
 function matches(handler: ChannelHandler, reference: ChannelHandler | ChannelHandlerClass): boolean {

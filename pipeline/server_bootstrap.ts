@@ -45,7 +45,9 @@ export class ServerBootstrap {
    */
   constructor(options: ServerBootstrapOptions) {
     if (options.transport.listen === undefined) {
-      throw new TypeError(`Cannot make the server: the transport "${options.transport.name}" cannot accept links`);
+      throw new TypeError(
+        `Cannot make the server: the transport "${options.transport.name}" cannot accept links`,
+      );
     }
     this.#options = options;
   }

@@ -126,12 +126,14 @@ export function edge(options: EdgeOptions = {}): IntervalStrategy {
   return { name: "edge", trials: where, search: (stored) => new EdgeSearch(rule, stored) };
 }
 
+const SEARCHING: Phase = { kind: "searching" };
+
 class EdgeSearch implements IntervalSearch {
   readonly #rule: Rule;
   #loMs = 0;
   #hiMs: number | null = null;
   #failuresLeft: number;
-  #phase: Phase = { kind: "searching" };
+  #phase: Phase = SEARCHING;
   #confirmations = 0;
 
   constructor(rule: Rule, stored: IntervalRecord | undefined) {
@@ -201,7 +203,7 @@ class EdgeSearch implements IntervalSearch {
   #reopen(): void {
     this.#hiMs = null;
     this.#failuresLeft = this.#rule.mainFailures;
-    this.#phase = { kind: "searching" };
+    this.#phase = SEARCHING;
   }
 
   #failed(idleMs: number, atMs: number): void {
@@ -221,7 +223,7 @@ class EdgeSearch implements IntervalSearch {
       this.#loMs = 0;
       this.#confirmations = 0;
       this.#failuresLeft = this.#rule.mainFailures;
-      this.#phase = { kind: "searching" };
+      this.#phase = SEARCHING;
     }
   }
 

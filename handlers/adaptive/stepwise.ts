@@ -25,11 +25,26 @@ export interface StepwiseOptions {
 
 type State =
   /** Trying `intervalMs`; `goodMs` survived before it (0: nothing did yet). */
-  | { readonly kind: "raising"; readonly intervalMs: number; readonly goodMs: number; readonly failures: number }
+  | {
+    readonly kind: "raising";
+    readonly intervalMs: number;
+    readonly goodMs: number;
+    readonly failures: number;
+  }
   /** No interval survived yet, going down from the start. */
-  | { readonly kind: "lowering"; readonly intervalMs: number; readonly failedMs: number; readonly failures: number }
+  | {
+    readonly kind: "lowering";
+    readonly intervalMs: number;
+    readonly failedMs: number;
+    readonly failures: number;
+  }
   /** Found: `goodMs` survives, `failedMs` does not (null: the maximum survives). */
-  | { readonly kind: "settled"; readonly goodMs: number; readonly failedMs: number | null; readonly failures: number };
+  | {
+    readonly kind: "settled";
+    readonly goodMs: number;
+    readonly failedMs: number | null;
+    readonly failures: number;
+  };
 
 /**
  * The classic rule, as phone makers and messengers have long used it: raise
@@ -51,17 +66,22 @@ type State =
  * import { stepwise } from "@longlink/pipeline";
  *
  * const search = stepwise().search();
- * search.judge({ idleMs: 270_000, outcome: "passed", reason: "answered" });
+ * search.judge({ idleMs: 270_000, outcome: "passed", reason: "answered", atMs: 0 });
  * assertEquals(search.intervalMs, 330_000);
- * for (let i = 0; i < 5; i++) search.judge({ idleMs: 330_000, outcome: "failed", reason: "unanswered" });
+ * for (let i = 0; i < 5; i++) search.judge({ idleMs: 330_000, outcome: "failed", reason: "unanswered", atMs: 0 });
  * assert(search.isSettled);
  * assertEquals(search.intervalMs, 260_000);
  * ```
  */
 export function stepwise(options: StepwiseOptions = {}): IntervalStrategy {
   const action = "make the strategy";
-  const { startMs = 270_000, stepMs = 60_000, failures = 5, marginMs = 10_000, maxMs = Math.max(7_200_000, startMs) } =
-    options;
+  const {
+    startMs = 270_000,
+    stepMs = 60_000,
+    failures = 5,
+    marginMs = 10_000,
+    maxMs = Math.max(7_200_000, startMs),
+  } = options;
   checkedMs(action, "startMs", startMs, 1, MAX_HEARTBEAT_TIME_MS);
   checkedMs(action, "stepMs", stepMs, 1, MAX_HEARTBEAT_TIME_MS);
   checkedCount(action, "failures", failures, 1, 1_000);
@@ -97,14 +117,9 @@ class StepwiseSearch implements IntervalSearch {
 
   get bracket(): Bracket {
     const state = this.#state;
-    switch (state.kind) {
-      case "raising":
-        return { loMs: state.goodMs, hiMs: null };
-      case "lowering":
-        return { loMs: 0, hiMs: state.failedMs };
-      case "settled":
-        return { loMs: state.goodMs, hiMs: state.failedMs };
-    }
+    if (state.kind === "raising") return { loMs: state.goodMs, hiMs: null };
+    if (state.kind === "lowering") return { loMs: 0, hiMs: state.failedMs };
+    return { loMs: state.goodMs, hiMs: state.failedMs };
   }
 
   judge({ outcome }: Verdict): void {
@@ -114,9 +129,7 @@ class StepwiseSearch implements IntervalSearch {
 
   /** What survived need not be tried again; a search interrupted by each restart would never end. */
   #continued({ loMs, hiMs, isSettled }: IntervalRecord): State {
-    return isSettled
-      ? { kind: "settled", goodMs: loMs, failedMs: hiMs, failures: 0 }
-      : this.#raised(loMs);
+    return isSettled ? { kind: "settled", goodMs: loMs, failedMs: hiMs, failures: 0 } : this.#raised(loMs);
   }
 
   #fromStart(): State {

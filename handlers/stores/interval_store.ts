@@ -4,6 +4,8 @@
  * @module
  */
 
+import { problemOf } from "./_interval_record.ts";
+
 /** What was learned of one network. Plain data, so that any store can keep it. */
 export interface IntervalRecord {
   /** Name of the strategy that learned it. */
@@ -16,7 +18,7 @@ export interface IntervalRecord {
   readonly hiMs: number | null;
   /** Whether the search had ended. */
   readonly isSettled: boolean;
-  /** When it was learned, ms since 1970. */
+  /** When the bracket last changed or was last tried, ms since 1970; a mere confirmation leaves it. */
   readonly atMs: number;
   /** What was proven: that pushes get through after the silence, or only that the client's own packets do. */
   readonly direction: "push" | "client";
@@ -24,17 +26,37 @@ export interface IntervalRecord {
   readonly confirmations: number;
 }
 
-/** Keeps one record for each network. */
+/**
+ * Keeps one record for each network.
+ *
+ * A store may be slow, and it may fail: the interval is learned without it
+ * meanwhile, and the failure comes as `exceptionCaught`. What it gives back is
+ * checked again, so a store need not judge what it holds.
+ *
+ * @example A store of one's own
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { type IntervalRecord, type IntervalStore, keepAlive } from "@longlink/pipeline";
+ *
+ * const rows = new Map<string, IntervalRecord>();
+ * const store: IntervalStore = {
+ *   get: (network) => Promise.resolve(rows.get(network)),
+ *   set: async (network, record) => void rows.set(network, record),
+ * };
+ * assertEquals(keepAlive({ store }).length, 8);
+ * ```
+ */
 export interface IntervalStore {
   /**
    * What is known of a network.
    *
-   * @param network The network's identity.
+   * @param network The network's identity: any text, the empty one included.
    * @returns The record, or undefined.
    */
   get(network: string): IntervalRecord | undefined | Promise<IntervalRecord | undefined>;
   /**
-   * Keeps a record, in place of an earlier one.
+   * Keeps a record, in place of an earlier one. Of calls for one network the
+   * last one counts, also where they were not awaited.
    *
    * @param network The network's identity.
    * @param record What was learned.
@@ -45,7 +67,9 @@ export interface IntervalStore {
 /**
  * Tells whether something read from outside is a usable record: a store may
  * have been damaged or written by another version, and a wrong interval is
- * worse than none.
+ * worse than none. Times must be such as a heartbeat can carry (up to
+ * 13,107,100 ms), the bracket must be one, and a settled interval must have
+ * survived.
  *
  * @param value What was read.
  * @returns Whether it is one.
@@ -59,17 +83,5 @@ export interface IntervalStore {
  * ```
  */
 export function isIntervalRecord(value: unknown): value is IntervalRecord {
-  if (typeof value !== "object" || value === null) return false;
-  const { strategy, intervalMs, loMs, hiMs, isSettled, atMs, direction, confirmations } = value as Record<
-    string,
-    unknown
-  >;
-  return (direction === "push" || direction === "client") && isTime(confirmations) &&
-    typeof strategy === "string" && typeof isSettled === "boolean" &&
-    isTime(intervalMs) && intervalMs > 0 && isTime(loMs) && isTime(atMs) &&
-    (hiMs === null || (isTime(hiMs) && hiMs > loMs));
-}
-
-function isTime(value: unknown): value is number {
-  return typeof value === "number" && value >= 0 && Number.isFinite(value);
+  return problemOf(value) === undefined;
 }

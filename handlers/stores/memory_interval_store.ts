@@ -18,10 +18,19 @@ export interface MemoryIntervalStoreOptions {
  * @example The least recently used network is forgotten
  * ```ts
  * import { assertEquals } from "@std/assert";
- * import { MemoryIntervalStore } from "@longlink/pipeline";
+ * import { type IntervalRecord, MemoryIntervalStore } from "@longlink/pipeline";
  *
  * const store = new MemoryIntervalStore({ maxNetworks: 1 });
- * const record = { strategy: "stepwise", intervalMs: 260_000, loMs: 270_000, hiMs: 330_000, isSettled: true, atMs: 0 };
+ * const record: IntervalRecord = {
+ *   strategy: "stepwise",
+ *   intervalMs: 260_000,
+ *   loMs: 270_000,
+ *   hiMs: 330_000,
+ *   isSettled: true,
+ *   atMs: 0,
+ *   direction: "client",
+ *   confirmations: 0,
+ * };
  * store.set("home", record);
  * store.set("train", record);
  * assertEquals(store.get("home"), undefined);
@@ -65,7 +74,12 @@ export class MemoryIntervalStore implements IntervalStore {
     return record;
   }
 
-  /** Keeps a record. */
+  /**
+   * Keeps a copy of a record; the network not used for longest goes if there are too many.
+   *
+   * @param network The network's identity.
+   * @param record What was learned.
+   */
   set(network: string, record: IntervalRecord): void {
     // A copy, so that nobody changes what is kept.
     this.#touch(network, Object.freeze({ ...record }));

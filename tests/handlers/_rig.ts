@@ -84,17 +84,19 @@ export class Peer implements ChannelHandler {
 
 /** A channel whose AdaptiveIntervalHandler talks to a {@linkcode Peer}. */
 export function beating(
-  { roundTripMs = 100, before = [], after = [], channel: channelOptions, ...options }: AdaptiveIntervalOptions & {
-    readonly roundTripMs?: number;
-    readonly before?: readonly ChannelHandler[];
-    readonly after?: readonly ChannelHandler[];
-    readonly channel?: EmbeddedChannelOptions;
-  } = {},
+  { roundTripMs = 100, before = [], after = [], channel: channelOptions, ...options }:
+    & AdaptiveIntervalOptions
+    & {
+      readonly roundTripMs?: number;
+      readonly before?: readonly ChannelHandler[];
+      readonly after?: readonly ChannelHandler[];
+      readonly channel?: EmbeddedChannelOptions;
+    } = {},
 ) {
   const loop = new VirtualEventLoop();
   const peer = new Peer(roundTripMs);
   const idleState = new IdleStateHandler();
-  const handler = new AdaptiveIntervalHandler(options);
+  const handler = new AdaptiveIntervalHandler({ warmUpIntervalMs: 10_000, ...options });
   const end = new Collector();
   const channel = new EmbeddedChannel({
     loop,

@@ -30,7 +30,7 @@ function sentAtMs({ peer }: Beating): number[] {
 /** Lets the three short beats pass, so that the search is on. */
 function warmUp(rig: Beating): void {
   rig.channel.advanceBy(30_100);
-  assertEquals(rig.handler.snapshot().phase, "searching");
+  assertEquals(rig.handler.snapshot()!.phase, "searching");
   rig.peer.sent.length = 0;
   rig.end.events.length = 0;
 }
@@ -71,12 +71,12 @@ Deno.test("AdaptiveIntervalHandler beats as soon as a link stands, before the ap
 Deno.test("AdaptiveIntervalHandler fires linkValid once per link, when the peer has answered", () => {
   const rig = beating({ strategy: fixedInterval(10_000) });
   rig.channel.advanceBy(99);
-  assertEquals([rig.end.take("linkValid"), rig.handler.snapshot().isValid], [[], false]);
+  assertEquals([rig.end.take("linkValid"), rig.handler.snapshot()!.isValid], [[], false]);
   rig.channel.advanceBy(50_000);
   assertEquals(rig.end.take("linkValid"), [{ type: "linkValid", roundTripMs: 100 }]);
   rig.channel.loseLink();
   rig.channel.reopen();
-  assertEquals(rig.handler.snapshot().isValid, false);
+  assertEquals(rig.handler.snapshot()!.isValid, false);
   rig.channel.advanceBy(50_000);
   assertEquals(rig.end.take("linkValid").length, 1);
 });
@@ -86,7 +86,7 @@ Deno.test("AdaptiveIntervalHandler has three short beats answered before it sear
   rig.channel.advanceBy(30_100);
   // The beat at 0 is the first of the three.
   assertEquals(sentAtMs(rig), [0, 10_000, 20_000]);
-  assertEquals(rig.handler.snapshot().phase, "searching");
+  assertEquals(rig.handler.snapshot()!.phase, "searching");
   rig.channel.advanceBy(270_000);
   assertEquals(sentAtMs(rig), [290_100]);
 });
@@ -100,10 +100,10 @@ Deno.test("AdaptiveIntervalHandler takes a network on which heartbeats get lost 
     rig.channel.advanceBy(i === 0 ? 5500 : 10_000);
     rig.peer.isAlive = true;
     rig.channel.advanceBy(1000);
-    assertEquals([rig.handler.snapshot().phase, rig.handler.snapshot().missed], ["warmUp", i + 1]);
+    assertEquals([rig.handler.snapshot()!.phase, rig.handler.snapshot()!.missed], ["warmUp", i + 1]);
   }
   rig.channel.advanceBy(11_000);
-  assertEquals(rig.handler.snapshot().phase, "searching");
+  assertEquals(rig.handler.snapshot()!.phase, "searching");
 });
 
 Deno.test("AdaptiveIntervalHandler warms up anew for each link while it searches", () => {
@@ -128,7 +128,7 @@ Deno.test("AdaptiveIntervalHandler raises the interval on silence", () => {
     answered(1, 270 + 330),
     answered(2, 270 + 330 + 390),
   ]);
-  const { intervalMs, bracket, isSettled } = rig.handler.snapshot();
+  const { intervalMs, bracket, isSettled } = rig.handler.snapshot()!;
   assertEquals([intervalMs, bracket, isSettled], [450_000, { loMs: 390_000, hiMs: null }, false]);
   assertEquals(
     rig.end.events.filter(({ type }) => type === "verdict" || type === "interval")
@@ -163,7 +163,7 @@ Deno.test("AdaptiveIntervalHandler asks a peer that only talks now and then, and
     rig.peer.say("push");
   }
   assertGreater(rig.peer.sent.length, 0);
-  const { intervalMs, isSettled } = rig.handler.snapshot();
+  const { intervalMs, isSettled } = rig.handler.snapshot()!;
   assertEquals([intervalMs, isSettled], [270_000, false]);
   assert(rig.end.take("verdict").every(({ outcome }) => outcome === "void"));
 });
@@ -219,7 +219,7 @@ Deno.test("AdaptiveIntervalHandler knows that a link is dead within 10 s of the 
     [1, 2, 3, 4, 5].map((unanswered) => ["missed", unanswered]),
   );
   assertEquals(events.at(-1), { type: "linkDown", reason: "unanswered" });
-  assertEquals(rig.handler.snapshot().missed, 5);
+  assertEquals(rig.handler.snapshot()!.missed, 5);
 });
 
 Deno.test("AdaptiveIntervalHandler drops a link after 5 unanswered heartbeats and not after 4", () => {
@@ -260,7 +260,7 @@ Deno.test("AdaptiveIntervalHandler takes a busy peer for a live one", () => {
     rig.channel.advanceBy(900);
     rig.peer.say("part");
   }
-  assertEquals([rig.channel.isActive, rig.handler.snapshot().missed], [true, 0]);
+  assertEquals([rig.channel.isActive, rig.handler.snapshot()!.missed], [true, 0]);
   rig.channel.advanceBy(20_000);
   assertEquals(rig.channel.isActive, false);
 });
@@ -292,12 +292,17 @@ Deno.test("AdaptiveIntervalHandler counts a value that killed the link, and goes
   warmUp(rig);
   rig.channel.advanceBy(270_000 + 5000); // 270 s survives
   for (let failure = 1; failure <= 5; failure++) {
-    assertEquals(rig.handler.snapshot().intervalMs, 330_000);
+    assertEquals(rig.handler.snapshot()!.intervalMs, 330_000);
     assertEquals(die(rig), "failed");
     if (failure < 5) warmUp(rig);
   }
-  const { isSettled, intervalMs, bracket, phase } = rig.handler.snapshot();
-  assertEquals([isSettled, intervalMs, bracket, phase], [true, 260_000, { loMs: 270_000, hiMs: 330_000 }, "settled"]);
+  const { isSettled, intervalMs, bracket, phase } = rig.handler.snapshot()!;
+  assertEquals([isSettled, intervalMs, bracket, phase], [
+    true,
+    260_000,
+    { loMs: 270_000, hiMs: 330_000 },
+    "settled",
+  ]);
   rig.channel.advanceBy(10 * MINUTE);
   const sent = sentAtMs(rig);
   assertEquals(sent.slice(1).map((atMs, i) => atMs - sent[i]!), [260_000, 260_000]);
@@ -307,15 +312,26 @@ Deno.test("AdaptiveIntervalHandler starts over when the settled interval has fai
   const store = new MemoryIntervalStore();
   store.set("default", recordOf({ loMs: 600_000, hiMs: 660_000 }));
   const rig = beating({ strategy: stepwise(), store });
-  assertEquals(rig.handler.snapshot().phase, "settled");
+  assertEquals(rig.handler.snapshot()!.phase, "settled");
   for (let i = 0; i < 5; i++) {
-    assertEquals(rig.handler.snapshot().intervalMs, 590_000);
+    assertEquals(rig.handler.snapshot()!.intervalMs, 590_000);
     rig.channel.advanceBy(1000);
     assertEquals(die(rig), "failed");
   }
-  assertEquals([rig.handler.snapshot().isSettled, rig.handler.snapshot().phase], [false, "warmUp"]);
+  assertEquals([rig.handler.snapshot()!.isSettled, rig.handler.snapshot()!.phase], [false, "warmUp"]);
   warmUp(rig);
-  assertEquals(rig.handler.snapshot().intervalMs, 270_000);
+  assertEquals(rig.handler.snapshot()!.intervalMs, 270_000);
+});
+
+Deno.test("AdaptiveIntervalHandler gives up a stored interval that has failed, for the next process too", () => {
+  const store = new MemoryIntervalStore();
+  store.set("default", recordOf({ loMs: 600_000, hiMs: 660_000 }));
+  const rig = beating({ strategy: stepwise(), store });
+  for (let i = 0; i < 5; i++) {
+    rig.channel.advanceBy(1000);
+    die(rig);
+  }
+  assertEquals(beating({ strategy: stepwise(), store }).handler.snapshot()!.isSettled, false);
 });
 
 Deno.test("AdaptiveIntervalHandler takes no short beat that fails for a verdict", () => {
@@ -365,7 +381,7 @@ Deno.test("AdaptiveIntervalHandler uses a short safe interval in the foreground"
   const rig = beating({ strategy: stepwise(), appState: "foreground" });
   rig.channel.advanceBy(60_000);
   assertEquals(sentAtMs(rig), [0, 25_000, 50_000]);
-  assertEquals(rig.handler.snapshot().phase, "foreground");
+  assertEquals(rig.handler.snapshot()!.phase, "foreground");
   assertEquals(rig.end.take("verdict"), []);
 });
 
@@ -376,12 +392,12 @@ Deno.test("AdaptiveIntervalHandler searches only in the background", () => {
   warmUp(rig);
   rig.channel.advanceBy(100_000);
   tell("foreground");
-  assertEquals([rig.handler.snapshot().phase, rig.handler.snapshot().intervalMs], ["foreground", 25_000]);
+  assertEquals([rig.handler.snapshot()!.phase, rig.handler.snapshot()!.intervalMs], ["foreground", 25_000]);
   rig.channel.advanceBy(10 * MINUTE);
   assertEquals(rig.end.take("verdict"), []);
   tell("background");
   // The beats in the foreground were answered: the network is known to be stable.
-  assertEquals([rig.handler.snapshot().phase, rig.handler.snapshot().intervalMs], ["searching", 270_000]);
+  assertEquals([rig.handler.snapshot()!.phase, rig.handler.snapshot()!.intervalMs], ["searching", 270_000]);
   rig.channel.advanceBy(270_300);
   assertEquals(rig.end.take("verdict").map(({ outcome }) => outcome), ["passed"]);
 });
@@ -408,19 +424,19 @@ Deno.test("AdaptiveIntervalHandler starts over on another network, and finds wha
   const change = (network: string) =>
     rig.channel.pipeline.fireUserEventTriggered({ type: "network", state: "changed", network });
   rig.channel.advanceBy(1000);
-  assertEquals(rig.handler.snapshot().intervalMs, 590_000);
+  assertEquals(rig.handler.snapshot()!.intervalMs, 590_000);
   sentAtMs(rig);
   change("train");
   // Whether the link survived has to be asked at once.
   assertEquals(sentAtMs(rig), [1000]);
-  assertEquals(rig.handler.snapshot().phase, "warmUp");
-  assertEquals(rig.handler.snapshot().bracket, { loMs: 0, hiMs: null });
+  assertEquals(rig.handler.snapshot()!.phase, "warmUp");
+  assertEquals(rig.handler.snapshot()!.bracket, { loMs: 0, hiMs: null });
   rig.channel.advanceBy(MINUTE + 270_000);
-  assertEquals(rig.handler.snapshot().intervalMs, 330_000);
+  assertEquals(rig.handler.snapshot()!.intervalMs, 330_000);
   change("home");
-  assertEquals([rig.handler.snapshot().intervalMs, rig.handler.snapshot().phase], [590_000, "settled"]);
+  assertEquals([rig.handler.snapshot()!.intervalMs, rig.handler.snapshot()!.phase], [590_000, "settled"]);
   change("train");
-  assertEquals(rig.handler.snapshot().bracket.loMs, 270_000);
+  assertEquals(rig.handler.snapshot()!.bracket.loMs, 270_000);
 });
 
 Deno.test("AdaptiveIntervalHandler remembers networks without a store too", () => {
@@ -428,13 +444,13 @@ Deno.test("AdaptiveIntervalHandler remembers networks without a store too", () =
   const rig = beating({ strategy: stepwise(), network: () => network });
   warmUp(rig);
   rig.channel.advanceBy(270_100 + 330_100);
-  const learned = rig.handler.snapshot();
+  const learned = rig.handler.snapshot()!;
   assertEquals(learned.bracket.loMs, 330_000);
   for (network of ["b", "a"]) {
     // Asked for each link: a reconnect over another network needs no event.
     rig.channel.loseLink();
     rig.channel.reopen();
-    assertEquals(rig.handler.snapshot().bracket.loMs, network === "a" ? 330_000 : 0);
+    assertEquals(rig.handler.snapshot()!.bracket.loMs, network === "a" ? 330_000 : 0);
   }
 });
 
@@ -454,11 +470,19 @@ Deno.test("AdaptiveIntervalHandler keeps each result in the store", () => {
 });
 
 Deno.test("AdaptiveIntervalHandler takes no garbage from a store", () => {
-  const garbage = [null, 7, "text", {}, recordOf({ loMs: -5 }), recordOf({ loMs: NaN }), recordOf({ strategy: "edge" })];
+  const garbage = [
+    null,
+    7,
+    "text",
+    {},
+    recordOf({ loMs: -5 }),
+    recordOf({ loMs: NaN }),
+    recordOf({ strategy: "edge" }),
+  ];
   for (const value of garbage) {
     const store = { get: () => value, set: () => {} } as unknown as IntervalStore;
     const rig = beating({ strategy: stepwise(), store });
-    assertEquals([rig.handler.snapshot().isSettled, rig.handler.snapshot().phase], [false, "warmUp"]);
+    assertEquals([rig.handler.snapshot()!.isSettled, rig.handler.snapshot()!.phase], [false, "warmUp"]);
   }
 });
 
@@ -467,9 +491,9 @@ Deno.test("AdaptiveIntervalHandler waits for a slow store without standing still
   const store: IntervalStore = { get: () => Promise.resolve(record), set: () => Promise.resolve() };
   const rig = beating({ strategy: stepwise(), store });
   assertEquals(rig.peer.sent.length, 1);
-  assertEquals(rig.handler.snapshot().phase, "warmUp");
+  assertEquals(rig.handler.snapshot()!.phase, "warmUp");
   await rig.channel.advanceByAsync(0);
-  assertEquals([rig.handler.snapshot().phase, rig.handler.snapshot().intervalMs], ["settled", 590_000]);
+  assertEquals([rig.handler.snapshot()!.phase, rig.handler.snapshot()!.intervalMs], ["settled", 590_000]);
 });
 
 Deno.test("AdaptiveIntervalHandler announces what a slow store made of the interval", async () => {
@@ -492,7 +516,7 @@ Deno.test("AdaptiveIntervalHandler reports a store that fails and goes on", asyn
   await rig.channel.advanceByAsync(30_100);
   await rig.channel.advanceByAsync(270_100);
   assertEquals(rig.end.errors, [error, error]);
-  assertEquals(rig.handler.snapshot().intervalMs, 330_000);
+  assertEquals(rig.handler.snapshot()!.intervalMs, 330_000);
 });
 
 Deno.test("AdaptiveIntervalHandler drops no link over an answer that nobody asked for", () => {
@@ -502,7 +526,7 @@ Deno.test("AdaptiveIntervalHandler drops no link over an answer that nobody aske
   const [error] = rig.end.errors;
   assertInstanceOf(error, HeartbeatError);
   assertEquals(error.sequence, 77);
-  assertEquals([rig.handler.snapshot().strayPongs, rig.channel.isActive], [1, true]);
+  assertEquals([rig.handler.snapshot()!.strayPongs, rig.channel.isActive], [1, true]);
 });
 
 Deno.test("AdaptiveIntervalHandler takes a late second answer for no error", () => {
@@ -510,7 +534,7 @@ Deno.test("AdaptiveIntervalHandler takes a late second answer for no error", () 
   rig.channel.advanceBy(1000);
   const { sequence } = rig.peer.sent[0]!.heartbeat;
   rig.peer.say(new Heartbeat("pong", { sequence }));
-  assertEquals([rig.end.errors, rig.handler.snapshot().strayPongs], [[], 0]);
+  assertEquals([rig.end.errors, rig.handler.snapshot()!.strayPongs], [[], 0]);
 });
 
 Deno.test("AdaptiveIntervalHandler takes any pong of a format without numbers", () => {
@@ -525,14 +549,14 @@ Deno.test("AdaptiveIntervalHandler takes any pong of a format without numbers", 
     rig.peer.say("!");
     rig.channel.advanceBy(239_900);
   }
-  assertEquals([rig.channel.isActive, rig.end.errors, rig.handler.snapshot().missed], [true, [], 0]);
+  assertEquals([rig.channel.isActive, rig.end.errors, rig.handler.snapshot()!.missed], [true, [], 0]);
 });
 
 Deno.test("AdaptiveIntervalHandler goes on past 512 heartbeats", () => {
   const rig = beating({ strategy: fixedInterval(1000), roundTripMs: 5 });
   rig.channel.advanceBy(1_300_000);
-  assertGreater(rig.handler.snapshot().heartbeats, 1200);
-  assertEquals([rig.channel.isActive, rig.end.errors, rig.handler.snapshot().missed], [true, [], 0]);
+  assertGreater(rig.handler.snapshot()!.heartbeats, 1200);
+  assertEquals([rig.channel.isActive, rig.end.errors, rig.handler.snapshot()!.missed], [true, [], 0]);
   const sequences = rig.peer.sent.map(({ heartbeat }) => heartbeat.sequence);
   assert(sequences.every((sequence, i) => sequence === i % 512));
 });
@@ -549,8 +573,9 @@ Deno.test("AdaptiveIntervalHandler keeps heartbeats to itself and passes message
 Deno.test("AdaptiveIntervalHandler.snapshot() has what a screen needs", () => {
   const rig = beating({ strategy: fixedInterval(240_000) });
   rig.channel.advanceBy(100);
-  const snapshot = rig.handler.snapshot();
-  const { strategy, phase, intervalMs, bracket, isSettled, isValid, roundTripMs, heartbeats, missed } = snapshot;
+  const snapshot = rig.handler.snapshot()!;
+  const { strategy, phase, intervalMs, bracket, isSettled, isValid, roundTripMs, heartbeats, missed } =
+    snapshot;
   assertEquals(
     { strategy, phase, intervalMs, bracket, isSettled, isValid, roundTripMs, heartbeats, missed },
     {
@@ -566,7 +591,7 @@ Deno.test("AdaptiveIntervalHandler.snapshot() has what a screen needs", () => {
     },
   );
   rig.channel.loseLink();
-  assertEquals(rig.handler.snapshot().phase, "down");
+  assertEquals(rig.handler.snapshot()!.phase, "down");
 });
 
 Deno.test("AdaptiveIntervalHandler tells of each beat and each change of interval", () => {
@@ -614,13 +639,32 @@ Deno.test("AdaptiveIntervalHandler stands a close by whoever is told of validity
           },
         }],
       });
-      rig.channel.advanceBy(1000);
-      rig.peer.isAlive = isAlive;
-      rig.channel.advanceBy(10 * MINUTE);
+      for (let i = 0; i < 5000 && rig.channel.state !== "closed"; i++) {
+        if (i === 10) rig.peer.isAlive = isAlive;
+        rig.channel.advanceBy(200);
+      }
+      rig.channel.advanceBy(200); // what the peer has on its way
       await rig.channel.close();
       assertEquals([rig.end.errors, rig.loop.pendingTimers], [[], 0], type);
     }
   }
+});
+
+Deno.test("AdaptiveIntervalHandler leaves no timer when a change of network leads to a close", () => {
+  const rig = beating({
+    strategy: stepwise(),
+    roundTripMs: 1,
+    after: [{
+      userEventTriggered: (context, event) => {
+        const { type, reason } = event as { type: string; reason?: string };
+        if (type === "interval" && reason === "network changed") context.close();
+      },
+    }],
+  });
+  rig.channel.advanceBy(50_000);
+  rig.channel.pipeline.fireUserEventTriggered({ type: "network", state: "changed", network: "other" });
+  assertEquals(rig.channel.state, "closed");
+  assertEquals([rig.loop.pendingTimers, rig.end.errors], [0, []]);
 });
 
 Deno.test("AdaptiveIntervalHandler starts where a link stands when it is added", () => {

@@ -10,6 +10,8 @@ function beating(limits: Partial<BeatLimits> = {}) {
   const notes: Note[] = [];
   const owner = {
     lastReadMs: 0,
+    pendingBytes: 0,
+    flushedBytes: 0,
     onMissed: (): void => {},
     sendHeartbeat: (sequence: number) => void notes.push([loop.now(), "sent", sequence]),
     beatAnswered: (roundTripMs: number, unanswered: number) =>
@@ -82,7 +84,12 @@ Deno.test("Beat takes a second answer for a late one, not for one that nobody as
   loop.advanceBy(1000);
   assertEquals([1, 0, 1].map((sequence) => beat.answered(loop, sequence)), ["answer", "late", "late"]);
   beat.start(loop);
-  assertEquals([0, 1, 2, 2].map((sequence) => beat.answered(loop, sequence)), ["late", "late", "answer", "late"]);
+  assertEquals([0, 1, 2, 2].map((sequence) => beat.answered(loop, sequence)), [
+    "late",
+    "late",
+    "answer",
+    "late",
+  ]);
   assertEquals(beat.answered(loop, 3), "stray");
 });
 
@@ -179,4 +186,17 @@ Deno.test("Beat gives up at once where one unanswered heartbeat is enough", () =
   beat.start(loop);
   loop.advanceBy(200);
   assertEquals(notes.slice(1), [[200, "missed", 1], [200, "died", 1]]);
+});
+
+Deno.test("Beat takes a link for alive while a large message is still leaving", () => {
+  const { loop, owner, beat, notes } = beating();
+  owner.pendingBytes = 1_000_000;
+  beat.start(loop);
+  for (let i = 0; i < 60; i++) {
+    owner.flushedBytes += 1_000;
+    loop.advanceBy(500);
+  }
+  assertEquals(notes, [[0, "sent", 0]]);
+  loop.advanceBy(30_000);
+  assertEquals(notes.at(-1)?.[1], "died");
 });

@@ -19,7 +19,10 @@ Deno.test("HeartbeatEncoder.write() makes 10 bytes of any heartbeat on a byte st
     Heartbeat.hello({ longestHoldMs: 7_200_000, abilities: 31 }),
   ];
   channel.writeOutbound(...heartbeats);
-  assertEquals(channel.drainOutbound().map((bytes) => (bytes as Uint8Array).length), heartbeats.map(() => 10));
+  assertEquals(
+    channel.drainOutbound().map((bytes) => (bytes as Uint8Array).length),
+    heartbeats.map(() => 10),
+  );
 });
 
 Deno.test("HeartbeatEncoder.write() passes everything else on untouched", () => {
@@ -32,7 +35,9 @@ Deno.test("HeartbeatEncoder.write() passes everything else on untouched", () => 
 });
 
 Deno.test("HeartbeatEncoder.write() fails the write of a kind that the format lacks, and no other", async () => {
-  const channel = new EmbeddedChannel({ handlers: [new HeartbeatEncoder({ format: rawFormat({ ping: "?" }) })] });
+  const channel = new EmbeddedChannel({
+    handlers: [new HeartbeatEncoder({ format: rawFormat({ ping: "?" }) })],
+  });
   const hold = channel.write(new Heartbeat("hold"));
   const ping = channel.writeAndFlush(new Heartbeat("ping"));
   const error = await hold.catch((error) => error);

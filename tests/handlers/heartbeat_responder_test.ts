@@ -8,7 +8,7 @@ import {
   IdleStateHandler,
   rawFormat,
 } from "../../handlers/mod.ts";
-import { EmbeddedChannel, PipelineError } from "../../pipeline/mod.ts";
+import { EmbeddedChannel, PipelineError, type VirtualEventLoop } from "../../pipeline/mod.ts";
 import { Collector } from "./_rig.ts";
 
 function responding(options?: HeartbeatResponderOptions) {
@@ -52,6 +52,58 @@ Deno.test("HeartbeatResponder passes on what is not for it", () => {
   const others = [new Uint8Array([1]), "text", new Heartbeat("pong"), Heartbeat.hello(), undefined];
   channel.writeInbound(...others);
   assertEquals(channel.drainInbound(), others);
+  assertEquals(channel.drainOutbound(), []);
+});
+
+function hold(sequence: number, timeMs: number): Heartbeat {
+  return new Heartbeat("hold", { sequence, timeMs });
+}
+
+Deno.test("HeartbeatResponder answers a hold once the link has been silent for its time", () => {
+  const { channel, responder } = responding({ hello: false });
+  channel.writeInbound(hold(9, 100_000));
+  channel.advanceBy(99_999);
+  assertEquals(channel.drainOutbound(), []);
+  channel.advanceBy(1);
+  assertEquals(channel.drainOutbound(), [new Heartbeat("pong", { sequence: 9 })]);
+  assertEquals(responder.holds, 1);
+  channel.advanceBy(50_000);
+  assertEquals(channel.drainOutbound(), []);
+});
+
+Deno.test("HeartbeatResponder starts the silence of a hold anew with each traffic, either way", () => {
+  const { channel } = responding({ hello: false });
+  channel.writeInbound(hold(9, 100_000));
+  for (let i = 0; i < 4; i++) {
+    channel.advanceBy(90_000);
+    if (i % 2 === 0) channel.writeOutbound("push");
+    else channel.writeInbound("message");
+  }
+  channel.drainOutbound();
+  channel.advanceBy(99_999);
+  assertEquals(channel.drainOutbound(), []);
+  channel.advanceBy(1);
+  assertEquals(channel.drainOutbound(), [new Heartbeat("pong", { sequence: 9 })]);
+});
+
+Deno.test("HeartbeatResponder refuses holds that it does not serve, and says why", () => {
+  const none = responding({ hello: false, longestHoldMs: 0 });
+  none.channel.writeInbound(hold(1, 1000));
+  assertEquals(none.channel.drainOutbound(), [Heartbeat.void(1, "notServed")]);
+  const { channel } = responding({ hello: false, longestHoldMs: 60_000 });
+  channel.writeInbound(hold(2, 60_100), hold(3, 60_000), hold(4, 1000));
+  assertEquals(channel.drainOutbound(), [Heartbeat.void(2, "tooLong"), Heartbeat.void(4, "busy")]);
+  channel.advanceBy(60_000);
+  assertEquals(channel.drainOutbound(), [new Heartbeat("pong", { sequence: 3 })]);
+});
+
+Deno.test("HeartbeatResponder forgets the hold of a link that is gone", () => {
+  const { channel } = responding({ hello: false });
+  channel.writeInbound(hold(9, 10_000));
+  channel.loseLink();
+  assertEquals((channel.loop as VirtualEventLoop).pendingTimers, 0);
+  channel.reopen();
+  channel.advanceBy(30_000);
   assertEquals(channel.drainOutbound(), []);
 });
 
@@ -183,7 +235,7 @@ Deno.test("HeartbeatResponder stands a peer that is gone before its answer", () 
 
 Deno.test("HeartbeatResponder leaves no timer", async () => {
   const { channel } = responding();
-  const loop = channel.loop as unknown as { pendingTimers: number };
+  const loop = channel.loop as VirtualEventLoop;
   channel.writeInbound(ping(1, 10_000));
   channel.loseLink();
   assertEquals(loop.pendingTimers, 0);

@@ -303,7 +303,10 @@ Deno.test("ReconnectHandler asks for address and credentials anew for each try",
   rig.server.is = "up";
   rig.channel.advanceBy(5000);
   assertGreater(asked, 3);
-  assertEquals(rig.tries.map(({ remote }) => remote.credentials), Array.from({ length: asked }, (_, i) => `ticket ${i + 1}`));
+  assertEquals(
+    rig.tries.map(({ remote }) => remote.credentials),
+    Array.from({ length: asked }, (_, i) => `ticket ${i + 1}`),
+  );
   assertEquals(rig.channel.remote, { address: `embedded://peer${asked}`, credentials: `ticket ${asked}` });
 });
 
@@ -461,7 +464,11 @@ Deno.test("ReconnectHandler.close() fails the connect that it overtakes", async 
     rig.server.is = is;
     const connect = rig.channel.connect("embedded://peer");
     rig.channel.close();
-    await assertRejects(async () => await connect, ChannelClosedError, "Cannot connect: the channel is closed");
+    await assertRejects(
+      async () => await connect,
+      ChannelClosedError,
+      "Cannot connect: the channel is closed",
+    );
   }
 });
 
@@ -519,7 +526,11 @@ Deno.test("ReconnectHandler refuses a second connect, which would get in its way
     network(rig, "online");
     rig.channel.advanceBy(60_000);
     assertEquals([rig.handler.state, rig.channel.remote?.address], ["up", "embedded://peer"]);
-    await assertRejects(async () => await rig.channel.connect("embedded://other"), TypeError, "the channel is active");
+    await assertRejects(
+      async () => await rig.channel.connect("embedded://other"),
+      TypeError,
+      "the channel is active",
+    );
   }
 });
 
@@ -595,7 +606,10 @@ Deno.test("ReconnectHandler bounds the queue by messages and bytes, and fails wh
   const bytes = await assertRejects(async () => await rig.channel.write(new Uint8Array(5)), QueueFullError);
   assertEquals([bytes.unit, bytes.size, bytes.limit], ["bytes", 11, 10]);
   rig.channel.write(new Uint8Array(4));
-  const messages = await assertRejects(async () => await rig.channel.write(new Uint8Array(0)), QueueFullError);
+  const messages = await assertRejects(
+    async () => await rig.channel.write(new Uint8Array(0)),
+    QueueFullError,
+  );
   assertEquals([messages.unit, messages.size, messages.limit], ["messages", 3, 2]);
   assertEquals(rig.handler.queuedMessages, 2);
   rig.server.is = "up";
@@ -680,7 +694,11 @@ Deno.test("ReconnectHandler() refuses numbers out of range", () => {
       assertThrows(() => new ReconnectHandler({ [name]: value }), RangeError, `got ${value}`);
     }
   }
-  assertThrows(() => new ReconnectHandler({ firstMs: 100, capMs: 99 }), RangeError, "capMs must be from 100 to");
+  assertThrows(
+    () => new ReconnectHandler({ firstMs: 100, capMs: 99 }),
+    RangeError,
+    "capMs must be from 100 to",
+  );
   assertThrows(() => new ReconnectHandler({ capMs: 31_000 }), RangeError, "lateCapMs must be from 31000 to");
   for (const maxAttempts of [0, -1, 1.5, NaN]) {
     assertThrows(() => new ReconnectHandler({ maxAttempts }), RangeError, "maxAttempts");

@@ -1,4 +1,11 @@
-import type { ConnectOptions, Link, LinkSink, Remote, Transport, WireMessage } from "../../pipeline/transport.ts";
+import type {
+  ConnectOptions,
+  Link,
+  LinkSink,
+  Remote,
+  Transport,
+  WireMessage,
+} from "../../pipeline/transport.ts";
 import type { LinkDownReason } from "../../pipeline/link_event.ts";
 
 /** A link that does nothing but what the test plays on it, and writes down what is asked of it. */

@@ -7,7 +7,11 @@ import type { ChannelHandler } from "../../pipeline/channel_handler.ts";
  * @param log Where to.
  * @param before Called before an event is passed on, with what was written down.
  */
-export function recorder(name: string, log: string[], before: (entry: string) => void = () => {}): ChannelHandler {
+export function recorder(
+  name: string,
+  log: string[],
+  before: (entry: string) => void = () => {},
+): ChannelHandler {
   const note = (entry: string) => {
     log.push(`${name} ${entry}`);
     before(entry);

@@ -1,13 +1,8 @@
+import { VirtualEventLoop } from "../../pipeline/virtual_event_loop.ts";
+
 /** Lets everything run that waits for promises. */
 export function turn(): Promise<void> {
-  return new Promise((resolve) => {
-    const { port1, port2 } = new MessageChannel();
-    port1.onmessage = () => {
-      port1.close();
-      resolve();
-    };
-    port2.postMessage(undefined);
-  });
+  return new VirtualEventLoop().runMicrotasks();
 }
 
 /** The errors that nobody catches while the action and what follows it in the same turn run. */

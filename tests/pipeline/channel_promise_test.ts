@@ -1,4 +1,11 @@
-import { assert, assertEquals, assertFalse, assertInstanceOf, assertRejects, assertStrictEquals } from "@std/assert";
+import {
+  assert,
+  assertEquals,
+  assertFalse,
+  assertInstanceOf,
+  assertRejects,
+  assertStrictEquals,
+} from "@std/assert";
 import { ChannelPromise } from "../../pipeline/channel_promise.ts";
 import { EmbeddedChannel } from "../../pipeline/embedded_channel.ts";
 import { LinkDownError } from "../../pipeline/errors.ts";

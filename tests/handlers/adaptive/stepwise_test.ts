@@ -1,4 +1,11 @@
-import { assert, assertEquals, assertFalse, assertGreaterOrEqual, assertLess, assertThrows } from "@std/assert";
+import {
+  assert,
+  assertEquals,
+  assertFalse,
+  assertGreaterOrEqual,
+  assertLess,
+  assertThrows,
+} from "@std/assert";
 import fc from "fast-check";
 import {
   type IntervalRecord,
@@ -126,7 +133,12 @@ Deno.test("stepwise() goes on with what is stored", () => {
 
 Deno.test("stepwise() starts afresh where the stored value is beyond its maximum or nothing", () => {
   const options = { maxMs: 300_000 };
-  assertEquals(look(stepwise(options).search(record({ loMs: 330_000, isSettled: true }))), [270, 0, null, false]);
+  assertEquals(look(stepwise(options).search(record({ loMs: 330_000, isSettled: true }))), [
+    270,
+    0,
+    null,
+    false,
+  ]);
   assertEquals(look(stepwise().search(record({ loMs: 0, hiMs: 90_000 }))), [270, 0, null, false]);
 });
 
@@ -147,7 +159,10 @@ Deno.test("stepwise() refuses numbers out of range", () => {
     assertThrows(() => stepwise(options), RangeError);
   }
   const error = assertThrows(() => stepwise({ startMs: 300_000, maxMs: 299_999 }), RangeError);
-  assertEquals(error.message, "Cannot make the strategy: maxMs must be from 300000 to 13107100 ms, got 299999");
+  assertEquals(
+    error.message,
+    "Cannot make the strategy: maxMs must be from 300000 to 13107100 ms, got 299999",
+  );
 });
 
 Deno.test("stepwise() settles below the timeout of any strict network, and within a step of it", () => {

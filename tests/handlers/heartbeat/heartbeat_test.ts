@@ -6,12 +6,12 @@ import {
 } from "../../../handlers/heartbeat/heartbeat.ts";
 
 Deno.test("Heartbeat() knows its kinds by name and by number", () => {
-  const kinds = ["ping", "pong", "hold", "void", "hello"] as const;
+  const kinds = ["ping", "pong", "hold", "void", "hello", "scout"] as const;
   for (const [code, kind] of kinds.entries()) {
     assertEquals(new Heartbeat(kind), new Heartbeat(code));
     assertEquals(new Heartbeat(kind).code, code);
   }
-  assertEquals(new Heartbeat(5).kind, "unknown");
+  assertEquals(new Heartbeat(6).kind, "unknown");
   assertEquals(new Heartbeat(15).kind, "unknown");
 });
 

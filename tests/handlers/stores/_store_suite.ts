@@ -48,7 +48,10 @@ export function storeSuite(name: string, make: () => StoreHarness | Promise<Stor
   });
 
   test("get() gives back values at their limits", async ({ store }) => {
-    const records = [recordOf({ hiMs: null, isSettled: false }), recordOf({ intervalMs: 0.5, loMs: 0, atMs: 0 })];
+    const records = [
+      recordOf({ hiMs: null, isSettled: false }),
+      recordOf({ intervalMs: 0.5, loMs: 0, atMs: 0 }),
+    ];
     for (const record of records) {
       await store.set("home", record);
       assertEquals(await store.get("home"), record);
@@ -62,7 +65,17 @@ export function storeSuite(name: string, make: () => StoreHarness | Promise<Stor
   });
 
   test("set() keeps networks apart, whatever they are called", async ({ store }) => {
-    const networks = ["", "home", "Home", " home", "wlan:Café é", "../up", "a/b\\c", "__proto__", "constructor"];
+    const networks = [
+      "",
+      "home",
+      "Home",
+      " home",
+      "wlan:Café é",
+      "../up",
+      "a/b\\c",
+      "__proto__",
+      "constructor",
+    ];
     networks.push("\u{1f4f6}", "x".repeat(300), "line\nbreak", "nul\0");
     for (const [i, network] of networks.entries()) await store.set(network, recordOf({ intervalMs: i + 1 }));
     const kept = await Promise.all(networks.map((network) => store.get(network)));

@@ -1,0 +1,95 @@
+/**
+ * Keeps learned intervals in Deno KV.
+ *
+ * @module
+ */
+
+import { checkedMs } from "../_checks.ts";
+import { checkedRecord } from "./_interval_record.ts";
+import type { IntervalRecord, IntervalStore } from "./interval_store.ts";
+
+/** What the store needs of a `Deno.Kv`. */
+export interface KvStorage {
+  /** The value under a key; null if there is none. */
+  get(key: readonly string[]): Promise<{ readonly value: unknown }>;
+  /** Puts a value under a key, for `expireIn` ms at least. */
+  set(key: readonly string[], value: unknown, options: { readonly expireIn: number }): Promise<unknown>;
+}
+
+/** Options of {@linkcode DenoKvIntervalStore}. */
+export interface DenoKvIntervalStoreOptions {
+  /** The open database, as `Deno.openKv()` gives it. Who opened it closes it. */
+  readonly kv: KvStorage;
+  /** What the keys begin with. Default: `["longlink", "interval"]`. */
+  readonly prefix?: readonly string[];
+  /**
+   * How long a network is remembered after it was last met, in ms, above 0:
+   * that is what bounds their number. Default: 7,776,000,000 (90 days).
+   */
+  readonly expireInMs?: number;
+}
+
+const DAY_MS = 86_400_000;
+
+/**
+ * An {@linkcode IntervalStore} in Deno KV, one key a network.
+ *
+ * @example With a database
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { DenoKvIntervalStore, type KvStorage } from "@longlink/pipeline";
+ *
+ * // In Deno, with --unstable-kv: const kv = await Deno.openKv();
+ * const rows = new Map<string, unknown>();
+ * const kv: KvStorage = {
+ *   get: (key) => Promise.resolve({ value: rows.get(key.join("/")) ?? null }),
+ *   set: (key, value) => Promise.resolve(rows.set(key.join("/"), value)),
+ * };
+ * const store = new DenoKvIntervalStore({ kv });
+ * assertEquals(await store.get("home"), undefined);
+ * ```
+ */
+export class DenoKvIntervalStore implements IntervalStore {
+  readonly #kv: KvStorage;
+  readonly #prefix: readonly string[];
+  readonly #expireInMs: number;
+  /** A database that is far away may finish two writes in either order; so one waits for the other. */
+  #lastWrite: Promise<unknown> = Promise.resolve();
+
+  /**
+   * Makes a store on an open database.
+   *
+   * @param options Which one, and for how long.
+   * @throws {RangeError} If `expireInMs` is out of range.
+   */
+  constructor(options: DenoKvIntervalStoreOptions) {
+    const { kv, prefix = ["longlink", "interval"], expireInMs = 90 * DAY_MS } = options;
+    this.#kv = kv;
+    this.#prefix = [...prefix];
+    this.#expireInMs = checkedMs("make the store", "expireInMs", expireInMs, 1, 36_500 * DAY_MS);
+  }
+
+  /**
+   * Looks a network up.
+   *
+   * @param network The network's identity, at most about 2,000 bytes (a limit of Deno KV).
+   * @returns What is known of it, or undefined.
+   * @throws {TypeError} (rejects) If what is stored is no record.
+   */
+  async get(network: string): Promise<IntervalRecord | undefined> {
+    const { value } = await this.#kv.get([...this.#prefix, network]);
+    return checkedRecord(network, value);
+  }
+
+  /**
+   * Keeps a record, after those that were to be kept before.
+   *
+   * @param network The network's identity.
+   * @param record What was learned.
+   */
+  async set(network: string, record: IntervalRecord): Promise<void> {
+    const copy = { ...record };
+    const write = () => this.#kv.set([...this.#prefix, network], copy, { expireIn: this.#expireInMs });
+    await (this.#lastWrite = this.#lastWrite.then(write, write));
+  }
+}

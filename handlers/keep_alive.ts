@@ -113,7 +113,7 @@ export function keepAlive(options?: KeepAliveOptions): ChannelHandler[] {
  * ```
  */
 export function answerKeepAlive(options: AnswerKeepAliveOptions = {}): ChannelHandler[] {
-  return [...wire(options), new HeartbeatResponder(options), ...codecs(options.codec)];
+  return [...wire(options), new HeartbeatResponder(responderOptions(options)), ...codecs(options.codec)];
 }
 
 function wire({ format, maxFrameBytes }: WireOptions = {}): ChannelHandler[] {
@@ -124,6 +124,18 @@ function wire({ format, maxFrameBytes }: WireOptions = {}): ChannelHandler[] {
     format === undefined ? HEARTBEAT_DECODER : new HeartbeatDecoder({ format }),
     format === undefined ? HEARTBEAT_ENCODER : new HeartbeatEncoder({ format }),
   ];
+}
+
+/** What a format cannot say is not offered; waiting for a scout's first word would hold up every link. */
+function responderOptions(options: AnswerKeepAliveOptions): HeartbeatResponderOptions {
+  const kinds = options.format?.kinds;
+  if (kinds === undefined) return options;
+  return {
+    ...options,
+    hello: (options.hello ?? true) && kinds.includes("hello"),
+    longestHoldMs: kinds.includes("hold") ? options.longestHoldMs : 0,
+    maxScouts: kinds.includes("scout") ? options.maxScouts : 0,
+  };
 }
 
 function codecs(codec: ChannelHandler | null = CODEC): ChannelHandler[] {

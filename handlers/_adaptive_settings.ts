@@ -4,13 +4,14 @@
  * @module
  */
 
-import type { ChannelHandler } from "../pipeline/mod.ts";
+import type { Channel, ChannelHandler } from "../pipeline/mod.ts";
 import type { IntervalStrategy } from "./adaptive/interval_strategy.ts";
 import type { AdaptiveIntervalOptions } from "./adaptive_interval_handler.ts";
 import { edge } from "./adaptive/edge.ts";
 import type { BeatLimits } from "./_beat.ts";
 import { checkedCount, checkedMs } from "./_checks.ts";
 import { MAX_HEARTBEAT_TIME_MS } from "./heartbeat/heartbeat.ts";
+import { networkIdentity } from "./network_identity.ts";
 
 /** What the handler works with. One object for all channels that were given no options. */
 export interface AdaptiveSettings extends BeatLimits {
@@ -19,11 +20,11 @@ export interface AdaptiveSettings extends BeatLimits {
   readonly warmUpBeats: number;
   readonly warmUpIntervalMs: number;
   readonly appState: "foreground" | "background";
-  readonly network: () => string;
+  readonly network: (channel: Channel) => string;
   readonly scoutHandlers: (() => ChannelHandler[]) | undefined;
 }
 
-const sameNetwork = () => "default";
+const identityOf = (channel: Channel) => networkIdentity(channel);
 const DEFAULT_STRATEGY = edge();
 
 /**
@@ -42,7 +43,7 @@ export function adaptiveSettings(options: AdaptiveIntervalOptions): AdaptiveSett
     minAnswerMs = 1_000,
     maxAnswerMs = Math.max(10_000, minAnswerMs),
     appState = "background",
-    network = sameNetwork,
+    network = identityOf,
     scoutHandlers,
   } = options;
   return {

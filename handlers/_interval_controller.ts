@@ -92,6 +92,8 @@ export class IntervalController implements BeatOwner, ScoutOwner, KnowledgeOwner
   #hold: Hold | undefined = undefined;
   #silence: Silence | undefined = undefined;
   #suspicion: Suspicion | undefined = undefined;
+  /** When somebody last said that the network changed: it takes links along, whatever they survived until then. */
+  #networkChangedMs = -Infinity;
   #check: Check | undefined = undefined;
   #scout: Scout | undefined = undefined;
   #retryTimer: Timer | undefined = undefined;
@@ -150,7 +152,7 @@ export class IntervalController implements BeatOwner, ScoutOwner, KnowledgeOwner
     this.#peer = NO_PEER;
     this.#strangeHolds = 0;
     this.#warmUpLeft = this.#settings.warmUpBeats;
-    this.#useNetwork(this.#settings.network());
+    this.#useNetwork(this.#settings.network(this.#context.channel));
     this.#phase = "warmUp";
     this.#update("link up");
     this.#beatUnlessDown();
@@ -221,10 +223,13 @@ export class IntervalController implements BeatOwner, ScoutOwner, KnowledgeOwner
     this.#update(state);
   }
 
-  networkChanged(network: string = this.#settings.network()): void {
-    this.#useNetwork(network);
+  networkChanged(network: string | undefined): void {
     this.#suspicion = undefined;
+    this.#networkChangedMs = this.#context.loop.now();
+    if (network !== undefined) this.#useNetwork(network);
+    // Which network the next link takes is asked when it stands.
     if (this.#phase === "down") return;
+    if (network === undefined) this.#useNetwork(this.#settings.network(this.#context.channel));
     this.#warmUpLeft = this.#settings.warmUpBeats;
     this.#silence = undefined;
     this.#recallScout("the network changed");
@@ -452,6 +457,7 @@ export class IntervalController implements BeatOwner, ScoutOwner, KnowledgeOwner
   #suspect(idleMs: number, startMs: number, reason: string): void {
     const { loop } = this.#context;
     if (loop.lastLateMs > startMs) this.#judge(idleMs, "void", `${reason}, but the timer was late`);
+    else if (this.#networkChangedMs >= startMs) this.#judge(idleMs, "void", `${reason}, but the network changed`);
     else this.#suspicion = { idleMs, reason, atMs: loop.now() };
   }
 
@@ -650,6 +656,8 @@ export class IntervalController implements BeatOwner, ScoutOwner, KnowledgeOwner
     const before = this.#knowledge.network;
     this.#knowledge.use(network, this.#context.loop.wallNow());
     if (before === network) return;
+    // What killed a link there says nothing about the network that is in use now.
+    this.#suspicion = undefined;
     this.#voidTrials = 0;
     this.#lateHolds = 0;
     this.#lastCutMs = 0;

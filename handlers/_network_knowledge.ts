@@ -5,7 +5,8 @@
  */
 
 import type { IntervalSearch, IntervalStrategy, Verdict } from "./adaptive/interval_strategy.ts";
-import { isIntervalRecord, type IntervalRecord, type IntervalStore } from "./stores/interval_store.ts";
+import { cannotUse, problemOf } from "./stores/_interval_record.ts";
+import type { IntervalRecord, IntervalStore } from "./stores/interval_store.ts";
 import { MemoryIntervalStore } from "./stores/memory_interval_store.ts";
 
 /** A clock may be a little wrong; a record from further in the future was not made by it. */
@@ -15,7 +16,7 @@ const CLOCK_TOLERANCE_MS = 86_400_000;
 export interface KnowledgeOwner {
   /** A slow store has answered, and that has changed the search. */
   knowledgeLoaded(): void;
-  /** The store failed; the search goes on without it. */
+  /** The store failed, or holds what cannot be used; the search goes on without it. */
   storeFailed(error: unknown): void;
 }
 
@@ -26,6 +27,8 @@ export class NetworkKnowledge {
   direction: "push" | "client" = "client";
   #network: string | undefined = undefined;
   #store: IntervalStore | undefined;
+  /** What the store holds of the network in use, as far as is known. */
+  #kept: IntervalRecord | undefined = undefined;
   readonly #owner: KnowledgeOwner;
   readonly #strategy: IntervalStrategy;
 
@@ -52,57 +55,77 @@ export class NetworkKnowledge {
     if (previous !== undefined) {
       // Coming back to a network should find what was learned, with or without a store.
       this.#store ??= new MemoryIntervalStore();
-      if (this.search.bracket.loMs > 0) this.keep(nowMs);
+      if (this.search.bracket.loMs > 0) this.#keep(this.#record(this.#kept?.atMs ?? nowMs));
       this.search = this.#strategy.search();
     }
     this.#network = network;
+    this.#kept = undefined;
     try {
       const stored = this.#store?.get(network);
       if (stored instanceof Promise) {
         stored.then((record) => {
-          if (this.#network === network && this.#continueFrom(record, nowMs)) this.#owner.knowledgeLoaded();
-        }, (error) => this.#owner.storeFailed(error));
+          if (this.#network === network && this.#continueFrom(record, network, nowMs)) this.#owner.knowledgeLoaded();
+        }).catch((error) => this.#owner.storeFailed(error));
       } else {
-        this.#continueFrom(stored, nowMs);
+        this.#continueFrom(stored, network, nowMs);
       }
     } catch (error) {
       this.#owner.storeFailed(error);
     }
   }
 
-  /** Takes a verdict and keeps what it has changed. */
+  /** Takes a verdict and keeps what it has changed, also that nothing is known any more. */
   judge(verdict: Verdict): void {
     this.search.judge(verdict);
-    if (verdict.outcome !== "void") this.keep(verdict.atMs);
+    if (verdict.outcome === "void") return;
+    const kept = this.#kept;
+    const record = this.#record(verdict.atMs);
+    if (kept === undefined || verdict.outcome === "failed" || !saysTheSame(kept, record)) {
+      this.#keep(record);
+    } else if (record.confirmations >= 2 * kept.confirmations && record.confirmations > 0) {
+      // Each settled beat is a confirmation, and a disk is not to be written to as often as that.
+      this.#keep({ ...record, atMs: kept.atMs });
+    }
   }
 
-  /** Puts what is known into the store, also that nothing is known any more. */
-  keep(nowMs: number): void {
-    const { loMs, hiMs } = this.search.bracket;
+  #record(atMs: number): IntervalRecord {
+    const { intervalMs, bracket, isSettled, confirmations = 0 } = this.search;
+    const { loMs, hiMs } = bracket;
+    const { name: strategy } = this.#strategy;
+    return { strategy, intervalMs, loMs, hiMs, isSettled, atMs, direction: this.direction, confirmations };
+  }
+
+  #keep(record: IntervalRecord): void {
     if (this.#store === undefined || this.#network === undefined) return;
-    const record: IntervalRecord = {
-      strategy: this.#strategy.name,
-      intervalMs: this.search.intervalMs,
-      loMs,
-      hiMs,
-      isSettled: this.search.isSettled,
-      atMs: nowMs,
-      direction: this.direction,
-      confirmations: this.search.confirmations ?? 0,
-    };
+    this.#kept = record;
     try {
-      const kept = this.#store.set(this.#network, record);
-      if (kept instanceof Promise) kept.catch((error) => this.#owner.storeFailed(error));
+      const done = this.#store.set(this.#network, record);
+      if (done instanceof Promise) done.catch((error) => this.#owner.storeFailed(error));
     } catch (error) {
       this.#owner.storeFailed(error);
     }
   }
 
-  /** A damaged record, another strategy's, or one from the future is worth nothing. */
-  #continueFrom(record: unknown, nowMs: number): boolean {
-    if (!isIntervalRecord(record) || record.strategy !== this.#strategy.name) return false;
-    if (record.atMs > nowMs + CLOCK_TOLERANCE_MS) return false;
-    this.search = this.#strategy.search(record);
+  /** A damaged record or one from the future is worth nothing, and whoever looks after the store should know. */
+  #continueFrom(record: unknown, network: string, nowMs: number): boolean {
+    if (record === undefined || record === null) return false;
+    const problem = problemOf(record) ?? futureOf(record as IntervalRecord, nowMs);
+    if (problem !== undefined) throw cannotUse(network, problem);
+    const sound = record as IntervalRecord;
+    // Another strategy's is sound, and means something else.
+    if (sound.strategy !== this.#strategy.name) return false;
+    this.search = this.#strategy.search(sound);
+    this.#kept = sound;
     return true;
   }
+}
+
+function futureOf({ atMs }: IntervalRecord, nowMs: number): string | undefined {
+  if (atMs <= nowMs + CLOCK_TOLERANCE_MS) return undefined;
+  return `it is from the future, ${Math.round((atMs - nowMs) / 3_600_000)} h ahead`;
+}
+
+function saysTheSame(one: IntervalRecord, other: IntervalRecord): boolean {
+  return one.intervalMs === other.intervalMs && one.loMs === other.loMs && one.hiMs === other.hiMs &&
+    one.isSettled === other.isSettled && one.direction === other.direction;
 }

@@ -4,7 +4,13 @@
  * @module
  */
 
-import type { Channel, ChannelHandler, ChannelHandlerContext, LinkDownEvent, Timer } from "../pipeline/mod.ts";
+import type {
+  Channel,
+  ChannelHandler,
+  ChannelHandlerContext,
+  LinkDownEvent,
+  Timer,
+} from "../pipeline/mod.ts";
 import { Beat, type BeatLimits, type BeatOwner } from "./_beat.ts";
 import { Heartbeat } from "./heartbeat/heartbeat.ts";
 import { idleStateOf } from "./_idle_state.ts";
@@ -59,8 +65,15 @@ export class Scout implements BeatOwner {
   #idleState: IdleStateHandler | undefined = undefined;
   #downReason = "";
   #idleMs = 0;
+  /** The number under which the peer keeps a place for this scout; undefined: it keeps none. */
+  #place: number | undefined = undefined;
 
-  constructor(owner: ScoutOwner, main: ChannelHandlerContext, limits: BeatLimits, handlers: () => ChannelHandler[]) {
+  constructor(
+    owner: ScoutOwner,
+    main: ChannelHandlerContext,
+    limits: BeatLimits,
+    handlers: () => ChannelHandler[],
+  ) {
     this.#owner = owner;
     this.#main = main;
     this.#limits = limits;
@@ -72,8 +85,12 @@ export class Scout implements BeatOwner {
   start(idleMs: number): void {
     this.#idleMs = idleMs;
     const sequence = this.#owner.takeSequence();
-    const timer = this.#main.loop.schedule(this.#limits.maxMs, () => this.#end("void", "no ticket for a scout came"));
+    const timer = this.#main.loop.schedule(
+      this.#limits.maxMs,
+      () => this.#end("void", "no ticket for a scout came"),
+    );
     this.#state = { kind: "asking", sequence, timer };
+    this.#place = sequence;
     sendHeartbeat(this.#main, new Heartbeat("scout", { sequence }));
   }
 
@@ -92,8 +109,12 @@ export class Scout implements BeatOwner {
   takeTicket(heartbeat: Heartbeat): boolean {
     const state = this.#state;
     if (state.kind !== "asking" || heartbeat.sequence !== state.sequence) return false;
-    if (heartbeat.kind === "void") this.#end("void", `the peer takes no scout (${heartbeat.reason})`);
-    else this.#connect(state.timer, heartbeat);
+    if (heartbeat.kind === "void") {
+      this.#place = undefined;
+      this.#end("void", `the peer takes no scout (${heartbeat.reason})`);
+    } else {
+      this.#connect(state.timer, heartbeat);
+    }
     return true;
   }
 
@@ -104,6 +125,7 @@ export class Scout implements BeatOwner {
     this.#beat.stop();
     if (state.kind === "asking") state.timer.cancel();
     if ("channel" in state) state.channel.close().onSettled(ignore);
+    this.#leavePlace();
   }
 
   get lastReadMs(): number {
@@ -134,10 +156,24 @@ export class Scout implements BeatOwner {
     this.#end("died", `${unanswered} heartbeats unanswered`);
   }
 
+  /**
+   * Says over the main link that this scout is gone. A network that has
+   * forgotten the scout's link lets no farewell through on it, and the peer
+   * would count it for as long as its hold and its TCP last.
+   */
+  #leavePlace(): void {
+    if (this.#place === undefined) return;
+    const sequence = this.#place;
+    this.#place = undefined;
+    if (this.#main.channel.isActive) sendHeartbeat(this.#main, Heartbeat.void(sequence, "givenUp"));
+  }
+
   #connect(timer: Timer, ticket: Heartbeat): void {
     timer.cancel();
     const { channel: main } = this.#main;
-    const channel = main.sibling((pipeline) => pipeline.addLast(...this.#handlers(), this.#handlerFor(ticket)));
+    const channel = main.sibling((pipeline) =>
+      pipeline.addLast(...this.#handlers(), this.#handlerFor(ticket))
+    );
     this.#state = { kind: "connecting", channel };
     channel.connect(main.remote!).onSettled((error) => {
       if (error !== undefined) this.#end("void", "the scout could not connect");
@@ -148,7 +184,10 @@ export class Scout implements BeatOwner {
     return {
       channelActive: (context) => {
         this.#idleState = idleStateOf(context);
-        sendHeartbeat(context, new Heartbeat("scout", { timeMs: ticket.timeMs, acknowledgement: ticket.acknowledgement }));
+        sendHeartbeat(
+          context,
+          new Heartbeat("scout", { timeMs: ticket.timeMs, acknowledgement: ticket.acknowledgement }),
+        );
         this.#hold(context, context.channel);
       },
       channelInactive: () => this.#cut(),
@@ -172,7 +211,9 @@ export class Scout implements BeatOwner {
     const sequence = this.#beat.takeSequence();
     this.#state = { kind: "holding", channel, context, sequence, startMs: context.loop.now() };
     sendHeartbeat(context, new Heartbeat("hold", { timeMs: this.#idleMs, sequence }));
-    this.#idleState!.setIdleTimes({ allIdleMs: this.#idleMs + this.#beat.roundTrip.timeoutMs(0, this.#limits) });
+    this.#idleState!.setIdleTimes({
+      allIdleMs: this.#idleMs + this.#beat.roundTrip.timeoutMs(0, this.#limits),
+    });
   }
 
   #read(heartbeat: Heartbeat): void {
@@ -199,7 +240,9 @@ export class Scout implements BeatOwner {
 
   /** The link was cut: by the network after so much silence, or for another reason. */
   #cut(): void {
-    if (this.#state.kind !== "holding") return this.#end("void", `the scout's link was lost (${this.#downReason})`);
+    if (this.#state.kind !== "holding") {
+      return this.#end("void", `the scout's link was lost (${this.#downReason})`);
+    }
     const silentMs = Math.min(this.#idleMs, Math.floor(this.#idleState!.idleForMs));
     if (this.#beat.isWaiting) this.#end("died", `lost (${this.#downReason}) when asked after the silence`);
     else this.#end("died", `cut (${this.#downReason}) after ${silentMs} ms of silence`, silentMs);

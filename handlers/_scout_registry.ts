@@ -20,6 +20,8 @@ export interface Ticket {
 
 interface Grant {
   readonly main: Channel;
+  /** Under which number it was asked for. */
+  readonly sequence: number;
   readonly untilMs: number;
 }
 
@@ -32,7 +34,8 @@ const registries = new WeakMap<object, ScoutRegistry>();
 export class ScoutRegistry {
   readonly #grants = new Map<number, Grant>();
   readonly #tickets = new Map<Channel, number[]>();
-  readonly #scouts = new Map<Channel, Set<Channel>>();
+  /** Each with the number under which its ticket was asked for. */
+  readonly #scouts = new Map<Channel, Map<Channel, number>>();
 
   /** The registry of a server. */
   static of(server: object): ScoutRegistry {
@@ -48,10 +51,10 @@ export class ScoutRegistry {
   }
 
   /** Gives out a ticket. */
-  grant(main: Channel): Ticket {
+  grant(main: Channel, sequence: number): Ticket {
     let key: number;
     do key = randomKey(); while (this.#grants.has(key));
-    this.#grants.set(key, { main, untilMs: main.loop.now() + TICKET_LIFE_MS });
+    this.#grants.set(key, { main, sequence, untilMs: main.loop.now() + TICKET_LIFE_MS });
     const tickets = this.#tickets.get(main);
     if (tickets === undefined) this.#tickets.set(main, [key]);
     else tickets.push(key);
@@ -70,9 +73,25 @@ export class ScoutRegistry {
     this.#forget(key, grant.main);
     if (grant.untilMs < scout.loop.now() || !grant.main.isActive) return false;
     const scouts = this.#scouts.get(grant.main);
-    if (scouts === undefined) this.#scouts.set(grant.main, new Set([scout]));
-    else scouts.add(scout);
+    if (scouts === undefined) this.#scouts.set(grant.main, new Map([[scout, grant.sequence]]));
+    else scouts.set(scout, grant.sequence);
     return true;
+  }
+
+  /**
+   * The client has given up what it asked for under this number: a ticket, or
+   * the scout that came with it. Its network may have forgotten the scout's
+   * link, and the server would not hear of that for a quarter of an hour.
+   */
+  giveUp(main: Channel, sequence: number): void {
+    for (const key of [...this.#tickets.get(main) ?? []]) {
+      if (this.#grants.get(key)!.sequence === sequence) this.#forget(key, main);
+    }
+    for (const [scout, itsSequence] of [...this.#scouts.get(main) ?? []]) {
+      if (itsSequence !== sequence) continue;
+      this.leave(scout);
+      scout.drop("closed");
+    }
   }
 
   /** A scout is gone. */
@@ -88,7 +107,7 @@ export class ScoutRegistry {
     this.#tickets.delete(main);
     const scouts = this.#scouts.get(main);
     this.#scouts.delete(main);
-    for (const scout of scouts ?? []) scout.close().onSettled(ignore);
+    for (const scout of scouts?.keys() ?? []) scout.close().onSettled(ignore);
   }
 
   #forgetOld(main: Channel): void {

@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { ChannelHandler, ChannelHandlerContext, LinkDownEvent, LinkDownReason } from "../pipeline/mod.ts";
+import type { Channel, ChannelHandler, ChannelHandlerContext, LinkDownEvent, LinkDownReason } from "../pipeline/mod.ts";
 import type { Bracket, IntervalStrategy } from "./adaptive/interval_strategy.ts";
 import { type AdaptiveSettings, adaptiveSettings, DEFAULT_ADAPTIVE_SETTINGS } from "./_adaptive_settings.ts";
 import { Heartbeat } from "./heartbeat/heartbeat.ts";
@@ -39,8 +39,12 @@ export interface AdaptiveIntervalOptions {
   readonly appState?: "foreground" | "background";
   /** Where learned intervals are kept. Default: in memory, for this channel alone. */
   readonly store?: IntervalStore;
-  /** Identity of the network in use, asked for each link. Default: always the same. */
-  readonly network?: () => string;
+  /**
+   * Identity of the network in use, asked for each link and when the network
+   * is said to have changed. What was learned is kept by it. Default:
+   * {@linkcode networkIdentity}, which knows what the platform gives away.
+   */
+  readonly network?: (channel: Channel) => string;
   /**
    * Makes the handlers of a scout's pipeline, from head to tail: the framing
    * and heartbeat handlers of the main link and nothing else. Without it
@@ -173,10 +177,11 @@ export class AdaptiveIntervalHandler implements ChannelHandler {
     this.#controller = undefined;
   }
 
-  /** Starts with the link: the first beat goes out at once. */
+  /** Starts with the link: the first beat goes out as soon as the application knows of it. */
   channelActive(context: ChannelHandlerContext): void {
-    this.#controller?.linkUp();
     context.fireChannelActive();
+    // Later than the application's own first words, which a server may insist on, and only if it let the link stand.
+    if (context.channel.isActive) this.#controller?.linkUp();
   }
 
   /** Stops with the link. */
@@ -205,7 +210,7 @@ export class AdaptiveIntervalHandler implements ChannelHandler {
         this.#controller?.appStateChanged(known.state);
         break;
       case "network":
-        if (known.state === "changed") this.#controller?.networkChanged(known.network);
+        if (known.state !== "offline") this.#controller?.networkChanged(known.network);
         break;
     }
     context.fireUserEventTriggered(event);

@@ -181,6 +181,8 @@ export class HeartbeatResponder implements ChannelHandler {
         return this.#takeHold(context, message);
       case "scout":
         return this.#grantTicket(context, message);
+      case "void":
+        return this.#giveUpScout(context, message);
       default:
         context.fireChannelRead(message);
     }
@@ -222,6 +224,7 @@ export class HeartbeatResponder implements ChannelHandler {
       context.channel.drop("protocol", error);
       return;
     }
+    channel.withdraw();
     // A scout's silence is what it is for: it is limited by the longest hold, not by what clients announce.
     idleStateOf(context).setIdleTimes({
       readerIdleMs: this.#settings.longestHoldMs + this.#settings.graceMs,
@@ -243,7 +246,15 @@ export class HeartbeatResponder implements ChannelHandler {
     if (registry.count(channel) >= maxScouts) {
       return this.#answer(context, Heartbeat.void(request.sequence, "busy"));
     }
-    this.#answer(context, new Heartbeat("scout", { ...registry.grant(channel), sequence: request.sequence }));
+    const ticket = registry.grant(channel, request.sequence);
+    this.#answer(context, new Heartbeat("scout", { ...ticket, sequence: request.sequence }));
+  }
+
+  /** A client's only void: the scout that it asked for under this number is gone. */
+  #giveUpScout({ channel }: ChannelHandlerContext, { sequence }: Heartbeat): void {
+    if (this.#role.kind === "main" && channel.parent !== undefined) {
+      ScoutRegistry.of(channel.parent).giveUp(channel, sequence);
+    }
   }
 
   #answerPing(context: ChannelHandlerContext, ping: Heartbeat): void {

@@ -50,6 +50,8 @@ const EVENTS: Readonly<Record<IdleState, { first: IdleStateEvent; again: IdleSta
 
 /** What the timer calls: one function for all links. Assigned by the class, which alone reaches it. */
 let runOf: (handler: IdleStateHandler) => void;
+/** Likewise, what a written message's promise calls. */
+let written: (handler: IdleStateHandler, error: unknown) => void;
 
 /**
  * Fires an {@linkcode IdleStateEvent} when nothing was read, written, or
@@ -98,7 +100,6 @@ export class IdleStateHandler implements ChannelHandler {
   #lastWriteMs = 0;
   #isReading = false;
   #seenFlushedBytes = 0;
-  #onWritten: ((error: unknown) => void) | undefined = undefined;
 
   /**
    * Makes a handler that watches from its first link on.
@@ -188,11 +189,7 @@ export class IdleStateHandler implements ChannelHandler {
 
   /** Takes the time when the write has left. */
   write(context: ChannelHandlerContext, message: unknown, promise: ChannelPromise): void {
-    promise.observe(
-      this.#onWritten ??= (error) => {
-        if (error === undefined && this.#context !== undefined) this.#lastWriteMs = this.#context.loop.now();
-      },
-    );
+    promise.observeFor(written, this);
     context.write(message, promise);
   }
 
@@ -262,11 +259,19 @@ export class IdleStateHandler implements ChannelHandler {
   }
 
   #idleMs(state: IdleState): number {
-    return state === "reader" ? this.#readerIdleMs : state === "writer" ? this.#writerIdleMs : this.#allIdleMs;
+    return state === "reader"
+      ? this.#readerIdleMs
+      : state === "writer"
+      ? this.#writerIdleMs
+      : this.#allIdleMs;
   }
 
   #toldMs(state: IdleState): number {
-    return state === "reader" ? this.#readerToldMs : state === "writer" ? this.#writerToldMs : this.#allToldMs;
+    return state === "reader"
+      ? this.#readerToldMs
+      : state === "writer"
+      ? this.#writerToldMs
+      : this.#allToldMs;
   }
 
   #tell(state: IdleState, nowMs: number): void {
@@ -277,6 +282,9 @@ export class IdleStateHandler implements ChannelHandler {
 
   static {
     runOf = (handler) => handler.#run();
+    written = (handler, error) => {
+      if (error === undefined && handler.#context !== undefined) handler.#lastWriteMs = handler.#context.loop.now();
+    };
   }
 }
 

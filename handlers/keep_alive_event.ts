@@ -80,8 +80,9 @@ export interface VerdictEvent {
 
 /**
  * The application came to the foreground or went to the background. Fire it at
- * the pipeline (`pipeline.fireUserEventTriggered`): the search for the longest
- * interval runs in the background only.
+ * the pipeline (`pipeline.fireUserEventTriggered`; in a browser a
+ * `BrowserEventsHandler` does): the search for the longest interval runs in the
+ * background only.
  */
 export interface AppStateEvent {
   /** Tells this event from others. */
@@ -91,9 +92,11 @@ export interface AppStateEvent {
 }
 
 /**
- * The network went away, came back, or is another one. Fire it at the pipeline:
- * no reconnect is tried while offline, one is tried at once on `online`, and on
- * `changed` the interval starts over with what is stored for the new network.
+ * The network went away, came back, or is another one. Fire it at the pipeline
+ * (in a browser a `BrowserEventsHandler` does): no reconnect is tried while
+ * offline. On `online` and `changed` one is tried at once, a link that stands is
+ * asked at once whether it still does, and if the network is another one, the
+ * interval starts over with what is stored for that.
  */
 export interface NetworkEvent {
   /** Tells this event from others. */

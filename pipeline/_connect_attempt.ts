@@ -88,12 +88,17 @@ export class ConnectAttempt {
     try {
       remote = typeof given === "string" ? { address: given } : given;
       if (typeof remote?.address !== "string") {
-        throw new TypeError(`Cannot connect: the remote must be an address or have one, got ${String(given)}`);
+        throw new TypeError(
+          `Cannot connect: the remote must be an address or have one, got ${String(given)}`,
+        );
       }
       this.#address = remote.address;
       link = transport.connect(remote, { loop, signal: this.#abort.signal });
       if (isPromise(link)) {
-        return void link.then((link) => this.#linked(link, remote), (error) => this.fail(this.#notTheAddress(error)));
+        return void link.then(
+          (link) => this.#linked(link, remote),
+          (error) => this.fail(this.#notTheAddress(error)),
+        );
       }
     } catch (error) {
       return this.fail(error);
@@ -104,7 +109,9 @@ export class ConnectAttempt {
 
   /** An address that is wrong for good shows at once. A later TypeError (a failed fetch is one) is worth another try. */
   #notTheAddress(error: unknown): unknown {
-    return error instanceof TypeError ? new ConnectError(this.#address, error.message, { cause: error }) : error;
+    return error instanceof TypeError
+      ? new ConnectError(this.#address, error.message, { cause: error })
+      : error;
   }
 
   #linked(link: Link, remote: Remote): void {

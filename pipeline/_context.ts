@@ -4,7 +4,14 @@
  * @module
  */
 
-import { BIT, type HandlerShape, type InboundEvent, type OutboundOperation, REMOVED, shapeOf } from "./_handler_mask.ts";
+import {
+  BIT,
+  type HandlerShape,
+  type InboundEvent,
+  type OutboundOperation,
+  REMOVED,
+  shapeOf,
+} from "./_handler_mask.ts";
 import type { Channel } from "./channel.ts";
 import type { ChannelHandler } from "./channel_handler.ts";
 import type { ChannelHandlerContext } from "./channel_handler_context.ts";

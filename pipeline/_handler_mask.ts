@@ -54,7 +54,9 @@ const classShapes = new WeakMap<object, HandlerShape>();
 /** The methods that the handler has now. */
 export function shapeOf(handler: ChannelHandler): HandlerShape {
   const prototype = Object.getPrototypeOf(handler);
-  if (prototype === null || METHODS.some((method) => Object.hasOwn(handler, method))) return makeShape(handler);
+  if (prototype === null || METHODS.some((method) => Object.hasOwn(handler, method))) {
+    return makeShape(handler);
+  }
   let shape = classShapes.get(prototype);
   if (shape === undefined) classShapes.set(prototype, shape = makeShape(handler));
   return shape;

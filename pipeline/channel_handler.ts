@@ -86,7 +86,7 @@ export interface ChannelHandler {
 }
 
 /** A class of handlers, for looking one up by its class. */
-// deno-lint-ignore no-explicit-any
 export type ChannelHandlerClass<T extends ChannelHandler = ChannelHandler> = abstract new (
+  // deno-lint-ignore no-explicit-any
   ...args: any[]
 ) => T;

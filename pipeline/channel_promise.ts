@@ -115,6 +115,21 @@ export class ChannelPromise implements PromiseLike<void> {
    * @param listener Gets the error, or undefined on success.
    */
   observe(listener: (error: unknown) => void): void {
+    this.#listen(listener);
+  }
+
+  /**
+   * Like {@linkcode observe}, for one function that serves very many: the
+   * argument takes the place of a closure that each of them would keep.
+   *
+   * @param listener Gets the argument, and the error, or undefined on success.
+   * @param argument Passed to the listener.
+   */
+  observeFor<T>(listener: (argument: T, error: unknown) => void, argument: T): void {
+    this.#listen((error) => listener(argument, error));
+  }
+
+  #listen(listener: Listener): void {
     if (this.#state === "succeeded") this.#notify(listener, undefined);
     else if (this.#state === "failed") this.#notify(listener, this.#value);
     else if (this.#value === undefined) this.#value = listener;

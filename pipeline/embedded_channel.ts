@@ -14,7 +14,8 @@ import type { Link, LinkSink, Remote, Transport, WireMessage } from "./transport
 import { VirtualEventLoop } from "./virtual_event_loop.ts";
 
 /** Options of an embedded channel. */
-export interface EmbeddedChannelOptions extends Omit<ChannelOptions, "transport" | "pipeline" | "loop" | "onUnhandled"> {
+export interface EmbeddedChannelOptions
+  extends Omit<ChannelOptions, "transport" | "pipeline" | "loop" | "onUnhandled"> {
   /** The handlers, from head to tail. Default: none. */
   readonly handlers?: readonly ChannelHandler[];
   /** Its loop. Default: a virtual one of its own. */
@@ -204,7 +205,11 @@ export class EmbeddedChannel extends Channel {
 
   /** An embedded channel's second channel is embedded too, and gets a link whenever it asks for one. */
   override sibling(pipeline: (pipeline: ChannelPipeline) => void): EmbeddedChannel {
-    const sibling = new EmbeddedChannel({ loop: this.loop, active: false, keepsMessages: this.keepsMessages });
+    const sibling = new EmbeddedChannel({
+      loop: this.loop,
+      active: false,
+      keepsMessages: this.keepsMessages,
+    });
     pipeline(sibling.pipeline);
     return sibling;
   }

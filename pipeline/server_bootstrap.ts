@@ -61,23 +61,24 @@ export class ServerBootstrap {
    * @throws {Error} What the platform says if the address cannot be had.
    */
   async listen(address: string): Promise<ServerChannel> {
-    const channels = new Set<Channel>();
+    const accepted: Accepted = { channels: new Set(), withdrawn: new Set() };
     let isOpen = true;
     const listener = await this.#options.transport.listen!(address, {
       loop: this.#options.loop ?? systemEventLoop(),
       // One that was on its way when the door closed would have nobody to close it.
-      onLink: (link) => isOpen ? this.#accept(link, channels) : refuse(link),
+      onLink: (link) => isOpen ? this.#accept(link, accepted) : refuse(link),
       onError: (error) => this.#onAcceptError(error),
     });
-    const close = () => {
+    const close = async () => {
       isOpen = false;
-      return listener.close();
+      const withdrawn = Array.from(accepted.withdrawn, (channel) => channel.close());
+      await Promise.all([listener.close(), ...withdrawn]);
     };
-    return new ServerChannel({ address: listener.address, close }, channels);
+    return new ServerChannel({ address: listener.address, close }, accepted.channels);
   }
 
-  #accept(link: Link, channels: Set<Channel>): void {
-    const channel = new AcceptedChannel(this.#options, channels);
+  #accept(link: Link, accepted: Accepted): void {
+    const channel = new AcceptedChannel(this.#options, accepted);
     try {
       this.#options.pipeline?.(channel.pipeline, channel);
     } catch (cause) {
@@ -100,7 +101,7 @@ export class ServerBootstrap {
 
 /** A listening server and the channels it accepted. Made by {@linkcode ServerBootstrap.listen}. */
 export class ServerChannel implements AsyncDisposable {
-  /** The channels that are not closed. */
+  /** The channels that are not closed, without those that are not the application's (see {@linkcode Channel.withdraw}). */
   readonly channels: ReadonlySet<Channel>;
   readonly #listener: Listener;
   #closed: Promise<void> | undefined = undefined;
@@ -141,22 +142,34 @@ export class ServerChannel implements AsyncDisposable {
   }
 }
 
+/** The open channels of one server: the application's, and those that were withdrawn from it. */
+interface Accepted {
+  readonly channels: Set<Channel>;
+  readonly withdrawn: Set<Channel>;
+}
+
 /** Leaves the server's set when closed; a promise per channel would cost more than the set entry. */
 class AcceptedChannel extends Channel {
-  readonly #channels: Set<Channel>;
+  readonly #accepted: Accepted;
 
-  constructor(options: ChannelOptions, channels: Set<Channel>) {
+  constructor(options: ChannelOptions, accepted: Accepted) {
     // The handlers come later: one of them may close the channel, and that needs the field below.
     super({ ...options, pipeline: undefined });
-    this.#channels = channels.add(this);
+    this.#accepted = accepted;
+    accepted.channels.add(this);
   }
 
-  /** The set stands for the server: it is the one thing that all its channels share from the first on. */
+  /** The sets stand for the server: they are what all its channels share from the first on. */
   override get parent(): object {
-    return this.#channels;
+    return this.#accepted;
+  }
+
+  override withdraw(): void {
+    if (this.#accepted.channels.delete(this)) this.#accepted.withdrawn.add(this);
   }
 
   protected override onClosed(): void {
-    this.#channels.delete(this);
+    this.#accepted.channels.delete(this);
+    this.#accepted.withdrawn.delete(this);
   }
 }

@@ -132,6 +132,12 @@ interface Pipe {
   isRunning: boolean;
 }
 
+// What timers call: one function for all connections. Assigned by the class, which alone reaches its parts.
+let arriveAtServer: (connection: Connection) => void;
+let arriveAtBox: (connection: Connection) => void;
+let resetClient: (connection: Connection) => void;
+let watch: (connection: Connection) => void;
+
 /** One TCP connection and the box's entry for it. */
 export class Connection implements Wire {
   readonly client: TcpEnd;
@@ -255,8 +261,3 @@ export class Connection implements Wire {
     watch = (connection) => connection.#watch();
   }
 }
-
-let arriveAtServer: (connection: Connection) => void;
-let arriveAtBox: (connection: Connection) => void;
-let resetClient: (connection: Connection) => void;
-let watch: (connection: Connection) => void;

@@ -37,6 +37,11 @@ const MIN_WAIT_MS = 200;
 const MAX_WAIT_MS = 120_000;
 const GIVE_UP_MS = 924_600;
 
+// What timers call: one function for all ends. Assigned by the class, which alone reaches its parts.
+// One function for all ends, instead of one for each timer.
+let repeat: (end: TcpEnd) => void;
+let settle: (end: TcpEnd) => void;
+
 type State = "open" | "closing" | "gone";
 
 /**
@@ -251,10 +256,6 @@ export class TcpEnd implements Link {
     settle = (end) => end.#settled();
   }
 }
-
-// One function for all ends, instead of one for each timer.
-let repeat: (end: TcpEnd) => void;
-let settle: (end: TcpEnd) => void;
 
 function joined(parts: readonly Uint8Array[], size: number): Uint8Array {
   const bytes = new Uint8Array(size);

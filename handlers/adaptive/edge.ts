@@ -22,7 +22,7 @@ export interface EdgeOptions {
   readonly where?: "scout" | "main";
   /** The interval before anything is proven, in ms, above 0. Default: 25,000. */
   readonly safeMs?: number;
-  /** The first idle time to try, in ms, above 0. Default: 28,000. */
+  /** The shortest idle time that is worth a trial while nothing has failed, in ms, 100 or more. Default: 28,000. */
   readonly startMs?: number;
   /** The longest idle time to try, in ms, above `startMs`, at most 13,107,100. Default: 7,200,000 (2 h). */
   readonly maxMs?: number;
@@ -87,9 +87,10 @@ type Phase =
  *
  * const search = edge().search();
  * assertEquals(search.intervalMs, 25_000);
- * assertEquals(search.trialMs?.(0), 28_000);
- * search.judge({ idleMs: 28_000, outcome: "passed", reason: "answered", atMs: 0 });
- * assertEquals(search.intervalMs, 27_000);
+ * const trialMs = search.trialMs?.(0)!;
+ * assertEquals(trialMs, 50_100);
+ * search.judge({ idleMs: trialMs, outcome: "passed", reason: "answered", atMs: 0 });
+ * assertEquals(search.intervalMs, 49_100);
  * ```
  */
 export function edge(options: EdgeOptions = {}): IntervalStrategy {
@@ -144,7 +145,9 @@ class EdgeSearch implements IntervalSearch {
     this.#loMs = stored.loMs;
     this.#hiMs = stored.hiMs;
     this.#confirmations = stored.confirmations;
-    if (stored.isSettled) this.#settle(stored.atMs, rule.retryAfterMs);
+    // With nothing known to fail, only the longest idle time of all is an answer.
+    const isBounded = this.#hiMs !== null || this.#loMs >= rule.maxMs * 0.99;
+    if (stored.isSettled && this.#loMs > 0 && isBounded) this.#settle(stored.atMs, rule.retryAfterMs);
   }
 
   get intervalMs(): number {

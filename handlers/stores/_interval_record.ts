@@ -35,7 +35,6 @@ export function problemOf(value: unknown): string | undefined {
   if (!isFrom(0, intervalMs, MAX_HEARTBEAT_TIME_MS) || intervalMs === 0) {
     return outOfRange("intervalMs", "above 0 and up", intervalMs);
   }
-  if (isSettled && loMs === 0) return "a settled interval must have survived, but loMs is 0";
   if (hiMs === null) return undefined;
   if (!isFrom(0, hiMs, MAX_HEARTBEAT_TIME_MS)) return outOfRange("hiMs", "null or from 0", hiMs);
   if (hiMs <= loMs) return `hiMs must be above loMs ${loMs}, got ${hiMs}`;

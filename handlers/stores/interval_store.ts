@@ -68,8 +68,7 @@ export interface IntervalStore {
  * Tells whether something read from outside is a usable record: a store may
  * have been damaged or written by another version, and a wrong interval is
  * worse than none. Times must be such as a heartbeat can carry (up to
- * 13,107,100 ms), the bracket must be one, and a settled interval must have
- * survived.
+ * 13,107,100 ms), and `intervalMs` and `loMs` must be below `hiMs`.
  *
  * @param value What was read.
  * @returns Whether it is one.

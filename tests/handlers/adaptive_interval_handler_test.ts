@@ -61,11 +61,11 @@ function recording(intervalMs: number): IntervalStrategy & { readonly verdicts: 
   return { name: "recording", search: () => search, verdicts };
 }
 
-Deno.test("AdaptiveIntervalHandler beats as soon as a link stands, before the application's first word", () => {
+Deno.test("AdaptiveIntervalHandler beats as soon as a link stands, after the application's first word", () => {
   const rig = beating({ after: [{ channelActive: (context) => context.writeAndFlush("login") }] });
   const [first, second] = rig.channel.drainOutbound();
-  assertEquals((first as Heartbeat).kind, "ping");
-  assertEquals(second, "login");
+  assertEquals(first, "login");
+  assertEquals((second as Heartbeat).kind, "ping");
 });
 
 Deno.test("AdaptiveIntervalHandler fires linkValid once per link, when the peer has answered", () => {

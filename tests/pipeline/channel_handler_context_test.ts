@@ -422,6 +422,10 @@ Deno.test("ChannelHandlerContext: a removed context steps over neighbours that w
   const channel = new EmbeddedChannel({ handlers: [a, b, c, d] });
   const context = channel.pipeline.context(b)!;
   channel.pipeline.remove(b);
+  log.length = 0;
+  context.fireChannelRead("x");
+  context.write("y");
+  assertEquals(log, ["c read x", "d read x", "a write y"]);
   channel.pipeline.remove(c);
   channel.pipeline.replace(d, recorder("e", log));
   log.length = 0;
@@ -429,7 +433,7 @@ Deno.test("ChannelHandlerContext: a removed context steps over neighbours that w
   assertEquals(log, ["e read x"]);
   channel.pipeline.remove(a);
   log.length = 0;
-  context.write("y");
+  assertEquals(context.write("y").error, undefined);
   assertEquals(log, []);
 });
 

@@ -130,23 +130,23 @@ Deno.test("ChannelPipeline: an initializer puts others in its place when it is a
 });
 
 Deno.test("ChannelPipeline: handlerAdded takes out the handler next to which the rest is being added", () => {
-  for (const method of ["remove", "replace"] as const) {
+  const cases: [(pipeline: ChannelPipeline) => unknown, string][] = [
+    [(pipeline) => pipeline.remove("next"), "base Handler#0 Handler#1 end"],
+    [(pipeline) => pipeline.remove("base"), "Handler#0 Handler#1 next end"],
+    [(pipeline) => pipeline.replace("next", {}, "other"), "base Handler#0 Handler#1 other end"],
+    [(pipeline) => pipeline.replace("base", {}, "other"), "other Handler#0 Handler#1 next end"],
+  ];
+  for (const [meddle, names] of cases) {
     const log: string[] = [];
     const pipeline = pipelineOf("base", "next", "end");
     const meddler: ChannelHandler = {
       handlerAdded() {
-        if (method === "remove") pipeline.remove("next");
-        else pipeline.replace("next", {}, "other");
+        meddle(pipeline);
         pipeline.remove(meddler);
       },
     };
     pipeline.addAfter("base", meddler, recorder("a", log), recorder("b", log));
-    assertEquals(
-      pipeline.names(),
-      method === "remove"
-        ? ["base", "Handler#0", "Handler#1", "end"]
-        : ["base", "Handler#0", "Handler#1", "other", "end"],
-    );
+    assertEquals(pipeline.names().join(" "), names);
     log.length = 0;
     pipeline.fireChannelRead("x");
     pipeline.write("y");

@@ -199,6 +199,19 @@ Deno.test("Channel.connect() with a signal aborted afterwards changes nothing", 
   assertEquals(channel.state, "active");
 });
 
+Deno.test("Channel.connect() leaves no listener on a signal that outlives it", async () => {
+  const { channel, transport } = manualChannel();
+  const { signal } = new AbortController();
+  const listeners = new Set<unknown>();
+  signal.addEventListener = (_type: string, listener: unknown) => void listeners.add(listener);
+  signal.removeEventListener = (_type: string, listener: unknown) => void listeners.delete(listener);
+  const connected = channel.connect(ADDRESS, { signal });
+  assertEquals(listeners.size, 1);
+  transport.tries[0]!.succeed(new ManualLink());
+  await connected;
+  assertEquals(listeners.size, 0);
+});
+
 Deno.test("Channel.attach() takes a link that stands", () => {
   const log: string[] = [];
   const { channel, link } = linkedChannel([recorder("h", log)]);

@@ -89,6 +89,13 @@ export function storeSuite(name: string, make: () => StoreHarness | Promise<Stor
     assertEquals((await store.get("home"))?.intervalMs, 320_000);
   });
 
+  test("set() keeps many networks at once that were not awaited", async ({ store }) => {
+    const networks = Array.from({ length: 20 }, (_, i) => `n${i}`);
+    await Promise.all(networks.map((network, i) => store.set(network, recordOf({ confirmations: i }))));
+    const kept = await Promise.all(networks.map((network) => store.get(network)));
+    assertEquals(kept.map((record) => record?.confirmations), networks.map((_, i) => i));
+  });
+
   test("set() keeps the last of many that were not awaited", async ({ store }) => {
     const kept: unknown[] = [];
     for (let i = 1; i <= 20; i++) kept.push(store.set("home", recordOf({ intervalMs: i })));

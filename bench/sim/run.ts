@@ -1,0 +1,283 @@
+/**
+ * One strategy on one network, with the library's own handlers at both ends.
+ *
+ * @module
+ */
+
+import {
+  AdaptiveIntervalHandler,
+  answerKeepAlive,
+  type IntervalEvent,
+  type IntervalStrategy,
+  keepAlive,
+  type TrialEvent,
+  type VerdictEvent,
+} from "../../handlers/mod.ts";
+import {
+  Bootstrap,
+  type Channel,
+  type ChannelHandler,
+  type ChannelHandlerContext,
+  type LinkDownEvent,
+  ServerBootstrap,
+  VirtualEventLoop,
+} from "../../pipeline/mod.ts";
+import type { LinkAwareStrategy } from "./mars.ts";
+import { type Connection, type NetworkOptions, SimulatedNetwork } from "./network.ts";
+import { randomFrom } from "./random.ts";
+
+/** The longest idle time that any strategy tries, ms; a longer timeout counts as this one. */
+export const MAX_MS = 7_200_000;
+/** From this fraction of the timeout on an interval is good enough. */
+const USABLE = 0.8;
+
+/** What is said on the link besides heartbeats. */
+export interface Traffic {
+  /** Messages from the server an hour, on average, at random. Default: 0. */
+  readonly pushesPerHour?: number;
+  /** Messages from the client an hour, on average, at random. Default: 0. */
+  readonly messagesPerHour?: number;
+}
+
+/** What to run. */
+export interface RunOptions extends NetworkOptions, Traffic {
+  readonly strategy: IntervalStrategy;
+  /** For how long, ms. */
+  readonly lengthMs: number;
+}
+
+/** The interval from a moment on. */
+export interface IntervalFrom {
+  readonly atMs: number;
+  readonly intervalMs: number;
+}
+
+/** What a run found. Times in ms since the first link. */
+export interface RunResult {
+  readonly finalIntervalMs: number;
+  /** The interval over time. */
+  readonly intervals: readonly IntervalFrom[];
+  readonly settledMs: number | null;
+  readonly usableMs: number | null;
+  /** Heartbeats of the main link since it settled, and in how much time. */
+  readonly beats: number;
+  readonly beatsMs: number;
+  /** Share of the time since it settled (or of the second half) in which a push would have been lost. */
+  readonly unreachableShare: number;
+  /** Main links lost because the network had forgotten them, until it settled and by trials after that. */
+  readonly lostByLearning: number;
+  /** Main links lost because the network had forgotten them, in all. */
+  readonly lostToExpiry: number;
+  /** Main links lost for any reason. */
+  readonly lost: number;
+  readonly trials: number;
+  readonly trialLog: readonly { readonly atMs: number; readonly what: string }[];
+  readonly pushes: { readonly sent: number; readonly received: number };
+  /** What reached the tail of a pipeline and should not have. */
+  readonly errors: readonly unknown[];
+}
+
+/** Runs it. */
+export async function run(options: RunOptions): Promise<RunResult> {
+  const { strategy, lengthMs, seed = 1 } = options;
+  const loop = new VirtualEventLoop({ seed });
+  const network = new SimulatedNetwork(loop, options);
+  const recorder = new Recorder(network, strategy, options.timeouts[0]!.timeoutMs);
+  const onUnhandled = (report: { kind: string; error?: unknown; message?: unknown }) => {
+    recorder.errors.push(report.error ?? report.message);
+  };
+  const server = await new ServerBootstrap({
+    loop,
+    transport: network,
+    onUnhandled,
+    pipeline: (p) => p.addLast(...answerKeepAlive(), recorder.atServer()),
+  }).listen("simulated://server");
+  const connected = new Bootstrap({
+    loop,
+    transport: network,
+    onUnhandled,
+    pipeline: (p) => p.addLast(...keepAlive({ strategy }), recorder),
+  }).connect("simulated://server");
+  loop.advanceBy(1_000);
+  while (recorder.startMs === undefined) loop.advanceBy(1_000);
+  const channel = await connected;
+  talk(loop, options, recorder, channel);
+  loop.advanceTo(recorder.startMs + lengthMs);
+  const result = recorder.result(channel, loop.now());
+  void channel.close();
+  void server.close();
+  return result;
+}
+
+/** Both sides' messages, at random moments that depend on the seed alone. */
+function talk(loop: VirtualEventLoop, options: RunOptions, recorder: Recorder, channel: Channel): void {
+  const { pushesPerHour = 0, messagesPerHour = 0, seed = 1 } = options;
+  every(loop, pushesPerHour, randomFrom(seed * 3 + 1), () => recorder.push());
+  every(loop, messagesPerHour, randomFrom(seed * 3 + 2), () => {
+    if (channel.isActive) channel.writeAndFlush("message").onSettled(ignore);
+  });
+}
+
+function every(loop: VirtualEventLoop, perHour: number, random: () => number, task: () => void): void {
+  if (perHour === 0) return;
+  const next = () =>
+    void loop.schedule(-Math.log(1 - random()) * 3_600_000 / perHour, () => {
+      task();
+      next();
+    });
+  next();
+}
+
+/** Sits at the end of the client's pipeline and writes down what happens. */
+class Recorder implements ChannelHandler {
+  startMs: number | undefined = undefined;
+  readonly errors: unknown[] = [];
+  readonly #network: SimulatedNetwork;
+  readonly #strategy: Partial<LinkAwareStrategy>;
+  readonly #usableMs: number;
+  #connection: Connection | undefined = undefined;
+  #atServer: ChannelHandlerContext | undefined = undefined;
+  readonly #intervals: IntervalFrom[] = [];
+  /** Stretches of time in which a push would have been lost: from, to, from, to ... */
+  readonly #gaps: number[] = [];
+  #gapFromMs: number | undefined = undefined;
+  #settledMs: number | null = null;
+  #usableAtMs: number | null = null;
+  #beatsBefore = 0;
+  #mainTrial = false;
+  #verdicts = 0;
+  #trials = 0;
+  readonly #log: { atMs: number; what: string }[] = [];
+  #lostByLearning = 0;
+  #lostToExpiry = 0;
+  #lost = 0;
+  #sent = 0;
+  #received = 0;
+
+  constructor(network: SimulatedNetwork, strategy: IntervalStrategy, timeoutMs: number) {
+    this.#network = network;
+    this.#strategy = strategy;
+    this.#usableMs = USABLE * Math.min(timeoutMs, MAX_MS);
+  }
+
+  /** The handler at the server that knows which channel to push on. */
+  atServer(): ChannelHandler {
+    return {
+      channelActive: (context) => {
+        this.#atServer = context;
+      },
+      channelInactive: (context) => {
+        if (this.#atServer === context) this.#atServer = undefined;
+      },
+      channelRead: ignore,
+    };
+  }
+
+  push(): void {
+    this.#sent++;
+    this.#atServer?.writeAndFlush("push").onSettled(ignore);
+  }
+
+  channelActive(context: ChannelHandlerContext): void {
+    const nowMs = context.loop.now();
+    const connection = this.#connection = this.#network.newest!;
+    connection.onGap = (fromMs, toMs) => void this.#gaps.push(fromMs, toMs);
+    if (this.#gapFromMs !== undefined) this.#gaps.push(this.#gapFromMs, nowMs);
+    this.startMs ??= nowMs;
+    this.#strategy.linkUp?.();
+    this.#look(context);
+  }
+
+  channelRead(): void {
+    this.#received++;
+  }
+
+  userEventTriggered(context: ChannelHandlerContext, event: unknown): void {
+    const nowMs = context.loop.now();
+    const known = event as IntervalEvent | VerdictEvent | TrialEvent | LinkDownEvent;
+    switch (known.type) {
+      case "linkDown":
+        return this.#linkDown(known, nowMs);
+      case "interval":
+        this.#noteInterval(nowMs, known.intervalMs);
+        break;
+      case "trial":
+        this.#trials++;
+        this.#mainTrial = known.where === "main";
+        this.#note(nowMs, `trial ${known.idleMs} ${known.where}`);
+        return;
+      case "verdict":
+        this.#note(nowMs, `${known.outcome} ${known.idleMs} ${known.reason}`);
+        if (known.outcome !== "void" && this.#settledMs === null) this.#verdicts++;
+        break;
+      default:
+        return;
+    }
+    this.#look(context);
+  }
+
+  exceptionCaught(_context: ChannelHandlerContext, error: unknown): void {
+    this.errors.push(error);
+  }
+
+  /** Once the run is over. */
+  result(channel: Channel, nowMs: number): RunResult {
+    const snapshot = channel.pipeline.get(AdaptiveIntervalHandler)!.snapshot()!;
+    const startMs = this.startMs!;
+    const openGapMs = this.#connection!.lostFromMs;
+    if (openGapMs !== undefined) this.#gaps.push(openGapMs, nowMs);
+    const fromMs = this.#settledMs ?? (startMs + nowMs) / 2;
+    let lostMs = 0;
+    for (let i = 0; i < this.#gaps.length; i += 2) {
+      lostMs += Math.max(0, this.#gaps[i + 1]! - Math.max(this.#gaps[i]!, fromMs));
+    }
+    return {
+      finalIntervalMs: this.#intervals.at(-1)!.intervalMs,
+      intervals: this.#intervals.map(({ atMs, intervalMs }) => ({ atMs: atMs - startMs, intervalMs })),
+      settledMs: this.#settledMs === null ? null : this.#settledMs - startMs,
+      usableMs: this.#usableAtMs === null ? null : this.#usableAtMs - startMs,
+      beats: snapshot.heartbeats - this.#beatsBefore,
+      beatsMs: nowMs - (this.#settledMs ?? startMs),
+      unreachableShare: lostMs / (nowMs - fromMs),
+      lostByLearning: this.#lostByLearning,
+      lostToExpiry: this.#lostToExpiry,
+      lost: this.#lost,
+      trials: Math.max(this.#trials, this.#verdicts),
+      trialLog: this.#log.map(({ atMs, what }) => ({ atMs: atMs - startMs, what })),
+      pushes: { sent: this.#sent, received: this.#received },
+      errors: this.errors,
+    };
+  }
+
+  #linkDown({ reason }: LinkDownEvent, nowMs: number): void {
+    const connection = this.#connection!;
+    this.#note(nowMs, `link down: ${reason}`);
+    this.#lost++;
+    this.#gapFromMs = Math.min(connection.lostFromMs ?? nowMs, nowMs);
+    if (!connection.wasForgotten) return;
+    this.#lostToExpiry++;
+    if (this.#settledMs === null || this.#mainTrial) this.#lostByLearning++;
+    this.#mainTrial = false;
+  }
+
+  #noteInterval(atMs: number, intervalMs: number): void {
+    this.#intervals.push({ atMs, intervalMs });
+    if (this.#usableAtMs === null && intervalMs >= this.#usableMs) this.#usableAtMs = atMs;
+  }
+
+  #note(atMs: number, what: string): void {
+    this.#log.push({ atMs, what });
+  }
+
+  /** Whether it has settled; asked only when something has changed. */
+  #look({ loop, pipeline }: ChannelHandlerContext): void {
+    if (this.#settledMs !== null) return;
+    const snapshot = pipeline.get(AdaptiveIntervalHandler)!.snapshot()!;
+    if (this.#intervals.length === 0) this.#noteInterval(loop.now(), snapshot.intervalMs);
+    if (!snapshot.isSettled) return;
+    this.#settledMs = loop.now();
+    this.#beatsBefore = snapshot.heartbeats;
+  }
+}
+
+function ignore(): void {}

@@ -46,6 +46,9 @@ interface Waiting {
   timer: Timer;
 }
 
+/** What all links know before their first answer. */
+const UNMEASURED = new RoundTripEstimator();
+
 const NOT_WAITING = { kind: "quiet" } as const;
 
 /** What the timer calls: one function for all links. Assigned by the class, which alone reaches it. */
@@ -58,7 +61,7 @@ let timedOut: (beat: Beat) => void;
  * answer to any of the heartbeats counts.
  */
 export class Beat {
-  readonly roundTrip: RoundTripEstimator = new RoundTripEstimator();
+  #roundTrip: RoundTripEstimator | undefined = undefined;
   #state: typeof NOT_WAITING | Waiting = NOT_WAITING;
   #loop: EventLoop | undefined = undefined;
   /** The next heartbeat's number. */
@@ -67,6 +70,16 @@ export class Beat {
   #asked = 0;
 
   constructor(readonly owner: BeatOwner, readonly limits: BeatLimits) {}
+
+  /** What is known of the round trip. */
+  get roundTrip(): Pick<RoundTripEstimator, "roundTripMs" | "timeoutMs"> {
+    return this.#roundTrip ?? UNMEASURED;
+  }
+
+  /** Takes a measured round trip. */
+  measured(roundTripMs: number): void {
+    (this.#roundTrip ??= new RoundTripEstimator()).sample(roundTripMs);
+  }
 
   /** Whether an answer is awaited. */
   get isWaiting(): boolean {
@@ -101,7 +114,7 @@ export class Beat {
         this.#state = NOT_WAITING;
         const roundTripMs = loop.now() - asked[index + 1]!;
         // Karn's rule: without sequence numbers a repeated question gives no sample.
-        if (sequence !== undefined || asked.length === 2) this.roundTrip.sample(roundTripMs);
+        if (sequence !== undefined || asked.length === 2) this.measured(roundTripMs);
         this.owner.beatAnswered(roundTripMs, asked.length / 2 - 1);
         return "answer";
       }

@@ -64,7 +64,9 @@ export class NetworkKnowledge {
       const stored = this.#store?.get(network);
       if (stored instanceof Promise) {
         stored.then((record) => {
-          if (this.#network === network && this.#continueFrom(record, network, nowMs)) this.#owner.knowledgeLoaded();
+          if (this.#network === network && this.#continueFrom(record, network, nowMs)) {
+            this.#owner.knowledgeLoaded();
+          }
         }).catch((error) => this.#owner.storeFailed(error));
       } else {
         this.#continueFrom(stored, network, nowMs);

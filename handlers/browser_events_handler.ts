@@ -67,19 +67,15 @@ type Subscription = readonly [source: EventSource, type: string, listener: (even
  * @example In a page this is all
  * ```ts
  * import { assertEquals } from "@std/assert";
- * import { BrowserEventsHandler, EmbeddedChannel, keepAlive } from "@longlink/pipeline";
+ * import { AdaptiveIntervalHandler, BrowserEventsHandler, EmbeddedChannel, keepAlive } from "@longlink/pipeline";
  *
  * const page = Object.assign(new EventTarget(), { visibilityState: "visible" }); // in a browser: leave it out
- * const seen: unknown[] = [];
- * const channel = new EmbeddedChannel({
- *   handlers: [...keepAlive(), new BrowserEventsHandler({ document: page }), {
- *     userEventTriggered: (_context, event) => seen.push(event),
- *   }],
- * });
- * seen.length = 0;
+ * const channel = new EmbeddedChannel({ handlers: [...keepAlive(), new BrowserEventsHandler({ document: page })] });
+ * const keepAliveHandler = channel.pipeline.get(AdaptiveIntervalHandler)!;
+ * assertEquals(keepAliveHandler.snapshot()?.phase, "foreground");
  * page.visibilityState = "hidden";
  * page.dispatchEvent(new Event("visibilitychange"));
- * assertEquals(seen, [{ type: "appState", state: "background" }]);
+ * assertEquals(keepAliveHandler.snapshot()?.phase, "warmUp"); // what the background begins with
  * await channel.close();
  * ```
  */

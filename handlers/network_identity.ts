@@ -61,7 +61,10 @@ const DEFAULT = "default";
  * assertEquals(networkIdentity({ localAddress: "" }, undefined), "default");
  * ```
  */
-export function networkIdentity(end: LocalEnd, connection: ConnectionInfo | undefined = connectionHere()): string {
+export function networkIdentity(
+  end: LocalEnd,
+  connection: ConnectionInfo | undefined = connectionHere(),
+): string {
   const prefix = networkPart(end.localAddress);
   if (prefix !== undefined) return `net-${hash(prefix)}`;
   const type = connection?.type;

@@ -4,7 +4,6 @@
  * @module
  */
 
-import type { OutboundBuffer } from "./_outbound_buffer.ts";
 import type { Channel } from "./channel.ts";
 import type { LinkDownReason } from "./link_event.ts";
 import type { Link, LinkSink, WireMessage } from "./transport.ts";
@@ -12,7 +11,8 @@ import type { Link, LinkSink, WireMessage } from "./transport.ts";
 /** What a link's sink needs of its channel and only the channel can give. */
 export interface ChannelAccess {
   isCurrent(channel: Channel, link: ActiveLink): boolean;
-  outbound(channel: Channel): OutboundBuffer;
+  /** So many more bytes left; returns whether `isWritable` changed. */
+  flushed(channel: Channel, bytes: number): boolean;
   lost(channel: Channel, link: ActiveLink, reason: LinkDownReason, error: Error | undefined): void;
 }
 
@@ -38,7 +38,7 @@ export class ActiveLink implements LinkSink {
 
   onFlushed(bytes: number): void {
     if (!this.access.isCurrent(this.channel, this)) return;
-    const changed = this.access.outbound(this.channel).flushed(bytes);
+    const changed = this.access.flushed(this.channel, bytes);
     if (changed && this.#isOpen()) this.channel.pipeline.fireChannelWritabilityChanged();
   }
 

@@ -23,8 +23,6 @@ interface Pending {
 export class OutboundBuffer {
   /** Bytes written and not yet handed to the operating system. */
   pendingBytes = 0;
-  /** Bytes handed to the operating system, ever: moves while a large message is on its way. */
-  flushedBytes = 0;
   isWritable = true;
   /** Oldest first, from #first on. Undefined while idle: most links are, most of the time. */
   #pending: Pending[] | undefined = undefined;
@@ -35,6 +33,11 @@ export class OutboundBuffer {
 
   constructor(marks: WaterMarks) {
     this.#marks = marks;
+  }
+
+  /** Whether nothing is on its way out. */
+  get isEmpty(): boolean {
+    return this.#pending === undefined;
   }
 
   /** @returns Whether `isWritable` changed. */
@@ -54,7 +57,6 @@ export class OutboundBuffer {
    * @returns Whether `isWritable` changed.
    */
   flushed(bytes: number): boolean {
-    this.flushedBytes += bytes;
     this.pendingBytes -= bytes;
     // A field, because whoever listens to a promise may lose the link: what is
     // left must not count for the writes of the next one.

@@ -110,7 +110,10 @@ export class Channel implements UnhandledFailureSink, AsyncDisposable {
   readonly #transport: Transport;
   readonly #connectTimeoutMs: number;
   readonly #onUnhandled: ChannelOptions["onUnhandled"];
-  readonly #outbound: OutboundBuffer;
+  readonly #waterMarks: WaterMarks;
+  /** There while something is on its way out: most links are silent most of the time. */
+  #outbound: OutboundBuffer | undefined = undefined;
+  #flushedBytes = 0;
   #state: State = IDLE;
   #downReason: LinkDownReason | "notConnected" = "notConnected";
   /** What the handlers are to be told of a link's coming or going; undefined unless they are just being told. */
@@ -145,7 +148,7 @@ export class Channel implements UnhandledFailureSink, AsyncDisposable {
     this.#onUnhandled = options.onUnhandled;
     this.#autoRead = autoRead;
     this.loop = options.loop ?? systemEventLoop();
-    this.#outbound = new OutboundBuffer(waterMarks);
+    this.#waterMarks = waterMarks;
     this.pipeline = new ChannelPipeline(this, HEAD, TAIL);
     try {
       options.pipeline?.(this.pipeline, this);
@@ -173,17 +176,17 @@ export class Channel implements UnhandledFailureSink, AsyncDisposable {
    * and by `channelActive` on the next one.
    */
   get isWritable(): boolean {
-    return this.#state.kind === "active" && this.#outbound.isWritable;
+    return this.#state.kind === "active" && (this.#outbound === undefined || this.#outbound.isWritable);
   }
 
   /** Bytes written that have not left for the operating system. */
   get pendingBytes(): number {
-    return this.#outbound.pendingBytes;
+    return this.#outbound?.pendingBytes ?? 0;
   }
 
   /** Bytes that have left for the operating system, over all links. Moves while one large message is sent. */
   get flushedBytes(): number {
-    return this.#outbound.flushedBytes;
+    return this.#flushedBytes;
   }
 
   /** Whether the transport keeps message boundaries, so that framing is not needed. */
@@ -437,7 +440,7 @@ export class Channel implements UnhandledFailureSink, AsyncDisposable {
     };
     ACCESS = {
       isCurrent: (channel, link) => channel.#state === link,
-      outbound: (channel) => channel.#outbound,
+      flushed: (channel, bytes) => channel.#flushed(bytes),
       lost: (channel, link, reason, error) => channel.#lost(link, reason, error),
     };
   }
@@ -491,7 +494,20 @@ export class Channel implements UnhandledFailureSink, AsyncDisposable {
     // The link first: a message that it refuses would stay pending for ever.
     state.link.write(message as WireMessage);
     if (this.#state !== state) promise.reject(this.#whyNoWrite());
-    else if (this.#outbound.add(bytes, promise)) this.pipeline.fireChannelWritabilityChanged();
+    else {
+      this.#outbound ??= new OutboundBuffer(this.#waterMarks);
+      if (this.#outbound.add(bytes, promise)) this.pipeline.fireChannelWritabilityChanged();
+    }
+  }
+
+  /** @returns Whether `isWritable` changed. */
+  #flushed(bytes: number): boolean {
+    const outbound = this.#outbound;
+    this.#flushedBytes += bytes;
+    if (outbound === undefined) return false;
+    const changed = outbound.flushed(bytes);
+    if (outbound.isEmpty && this.#outbound === outbound) this.#outbound = undefined;
+    return changed;
   }
 
   #whyNoWrite(): Error {
@@ -534,7 +550,7 @@ export class Channel implements UnhandledFailureSink, AsyncDisposable {
       ? { type: "linkDown", reason: why }
       : { type: "linkDown", reason: why, error };
     this.#tell(() => {
-      this.#outbound.fail(
+      this.#outbound?.fail(
         closing ? new ChannelClosedError("write") : new LinkDownError("write", why, { cause: error }),
       );
       this.pipeline.fireUserEventTriggered(event);

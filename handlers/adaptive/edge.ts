@@ -53,10 +53,16 @@ interface Rule extends Required<Omit<EdgeOptions, "ladderMs">> {
   plan: SearchPlan | undefined;
 }
 
+/** The bracket is closed; from `retryAtMs` on (ms since 1970) a longer idle time is worth a trial. */
+interface Settled {
+  readonly kind: "settled";
+  readonly retryAtMs: number;
+  readonly retryAfterMs: number;
+}
+
 type Phase =
   | { readonly kind: "searching" }
-  /** The bracket is closed; from `retryAtMs` on (ms since 1970) a longer idle time is worth a trial. */
-  | { readonly kind: "settled"; readonly retryAtMs: number; readonly retryAfterMs: number }
+  | Settled
   /** The interval failed where it used to hold: either the network is another one, or it was a mishap. */
   | { readonly kind: "doubting"; readonly failedMs: number };
 
@@ -176,7 +182,7 @@ class EdgeSearch implements IntervalSearch {
       case "doubting":
         return this.#loMs;
       case "settled":
-        if (atMs < this.#phase.retryAtMs || this.#hiMs === null) return undefined;
+        if (!isDue(this.#phase, atMs) || this.#hiMs === null) return undefined;
         if (this.#rule.where === "main" && this.#failuresLeft === 0) return undefined;
         return Math.min(tenthsUp(this.#hiMs * 1.01), this.#rule.maxMs);
     }
@@ -264,6 +270,11 @@ class EdgeSearch implements IntervalSearch {
   #marginMs(ms: number): number {
     return Math.min(Math.max(this.#rule.minMarginMs, ms * MARGIN), ms / 2);
   }
+}
+
+/** A clock that was ahead and was set back since must not put a retry off for years. */
+function isDue({ retryAtMs, retryAfterMs }: Settled, atMs: number): boolean {
+  return atMs >= retryAtMs || atMs < retryAtMs - 2 * retryAfterMs;
 }
 
 /** Heartbeats carry tenths of a second. */

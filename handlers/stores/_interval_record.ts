@@ -57,7 +57,10 @@ export function checkedRecord(network: string, value: unknown): IntervalRecord |
 
 /** The error for a record that is of no use: its reason is for whoever looks after the store. */
 export function cannotUse(network: string, problem: string, options?: ErrorOptions): TypeError {
-  return new TypeError(`Cannot use what is stored of the network ${JSON.stringify(network)}: ${problem}`, options);
+  return new TypeError(
+    `Cannot use what is stored of the network ${JSON.stringify(network)}: ${problem}`,
+    options,
+  );
 }
 
 function isFrom(least: number, value: unknown, most: number): value is number {

@@ -147,7 +147,9 @@ async function read(path: string): Promise<Contents> {
     const aside = `${path}.damaged`;
     await rename(path, aside);
     const detail = cause instanceof Error ? cause.message : String(cause);
-    const damage = new Error(`Cannot read the intervals in ${path}: ${detail}; it is now ${aside}`, { cause });
+    const damage = new Error(`Cannot read the intervals in ${path}: ${detail}; it is now ${aside}`, {
+      cause,
+    });
     return { records: new Map(), damage };
   }
 }
@@ -155,7 +157,9 @@ async function read(path: string): Promise<Contents> {
 function parsed(text: string): Map<string, unknown> {
   const { version, networks } = (JSON.parse(text) ?? {}) as { version?: unknown; networks?: unknown };
   if (version !== VERSION) throw new TypeError(`its version must be ${VERSION}, got ${String(version)}`);
-  if (!Array.isArray(networks) || !networks.every(isEntry)) throw new TypeError("its networks must be a list of pairs");
+  if (!Array.isArray(networks) || !networks.every(isEntry)) {
+    throw new TypeError("its networks must be a list of pairs");
+  }
   return new Map(networks);
 }
 

@@ -108,7 +108,9 @@ export class LocalStorageIntervalStore implements IntervalStore {
     const key = this.#prefix + network;
     const text = JSON.stringify(record);
     const others = this.#othersByAge(key);
-    for (const other of others.splice(0, others.length + 1 - this.#maxNetworks)) this.#storage.removeItem(other);
+    for (const other of others.splice(0, others.length + 1 - this.#maxNetworks)) {
+      this.#storage.removeItem(other);
+    }
     for (;;) {
       try {
         return this.#storage.setItem(key, text);
@@ -150,5 +152,7 @@ function storageHere(): KeyValueStorage {
     cause = error;
   }
   if (storage) return storage;
-  throw new TypeError("Cannot make the store: there is no localStorage here, and no storage was given", { cause });
+  throw new TypeError("Cannot make the store: there is no localStorage here, and no storage was given", {
+    cause,
+  });
 }

@@ -48,7 +48,7 @@ Deno.test("Beat repeats quickly and knows of death in seconds", () => {
 
 Deno.test("Beat waits on a slow network as long as its round trip asks for", () => {
   const { loop, beat, notes } = beating();
-  beat.roundTrip.sample(2000); // 2000 and four times 1000
+  beat.measured(2000); // 2000 and four times 1000
   beat.start(loop);
   loop.advanceBy(5999);
   assertEquals(notes, [[0, "sent", 0]]);

@@ -67,7 +67,8 @@ function listening(options: BrowserEventsOptions, active = true) {
   const collector = new Collector();
   const handler = new BrowserEventsHandler(options);
   const channel = new EmbeddedChannel({ active, handlers: [handler, collector] });
-  const take = () => collector.events.splice(0).filter(({ type }) => type === "appState" || type === "network");
+  const take = () =>
+    collector.events.splice(0).filter(({ type }) => type === "appState" || type === "network");
   return { channel, handler, take };
 }
 

@@ -22,7 +22,8 @@ const HOUR = 3_600_000;
 class SlowStore implements IntervalStore {
   readonly inner = new MemoryIntervalStore();
   get = (network: string) => Promise.resolve().then(() => this.inner.get(network));
-  set = (network: string, record: IntervalRecord) => Promise.resolve().then(() => this.inner.set(network, record));
+  set = (network: string, record: IntervalRecord) =>
+    Promise.resolve().then(() => this.inner.set(network, record));
 }
 
 /** Counts what is written. */
@@ -152,7 +153,11 @@ Deno.test("edge() gives a stored value up that holds no more, after a safe inter
 const GARBAGE: [string, unknown, RegExp][] = [
   ["text", "garbage", /it must be an object/],
   ["a value below its range", edgeRecord({ loMs: -1 }), /loMs must be from 0 to 13107100, got -1/],
-  ["a value above its range", edgeRecord({ loMs: 1e9, hiMs: null, intervalMs: 5 }), /loMs must be .* got 1000000000/],
+  [
+    "a value above its range",
+    edgeRecord({ loMs: 1e9, hiMs: null, intervalMs: 5 }),
+    /loMs must be .* got 1000000000/,
+  ],
   ["an interval that kills", edgeRecord({ intervalMs: 7_000_000 }), /intervalMs must be below hiMs 60600/],
   ["a date in the future", edgeRecord({ atMs: Date.UTC(2026, 0, 4) }), /from the future, 72 h ahead/],
 ];
@@ -199,6 +204,13 @@ Deno.test("edge() searches on above a stored value that nothing bounds", async (
   assertEquals(snapshot().bracket.loMs, 29_700);
   await loop.advanceByAsync(30 * MINUTE);
   assertEquals([snapshot().isSettled, snapshot().bracket.loMs], [true, 59_700]);
+});
+
+Deno.test("edge() tries a longer time after 4 h, also if the clock was years ahead when it learned", () => {
+  const nowMs = Date.UTC(2026, 0, 1);
+  const due = (atMs: number) => edge().search(edgeRecord({ atMs })).trialMs!(nowMs) !== undefined;
+  const ages = [0, 4 * HOUR - 1, 4 * HOUR, -3 * HOUR, -5 * HOUR, -1000 * 24 * HOUR];
+  assertEquals(ages.map((age) => due(nowMs - age)), [false, false, true, false, true, true]);
 });
 
 Deno.test("edge() does not write to the store with each beat", async () => {

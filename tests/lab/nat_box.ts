@@ -60,9 +60,12 @@ export interface NatBox extends AsyncDisposable {
  * @throws {Error} What the platform says if the address cannot be had.
  */
 export async function startNatBox(options: NatBoxOptions): Promise<NatBox> {
-  const { listen, target, natTimeoutMs: timeoutMs, mode, onEvent = () => {}, loop = systemEventLoop() } = options;
+  const { listen, target, natTimeoutMs: timeoutMs, mode, onEvent = () => {}, loop = systemEventLoop() } =
+    options;
   if (!(timeoutMs > 0 && timeoutMs < Infinity)) {
-    throw new RangeError(`Cannot start the NAT box: natTimeoutMs must be finite and above 0, got ${timeoutMs}`);
+    throw new RangeError(
+      `Cannot start the NAT box: natTimeoutMs must be finite and above 0, got ${timeoutMs}`,
+    );
   }
   const { host, port } = parseHostPort(listen, ["tcp"], 0);
   const server = parseHostPort(target, ["tcp"], 1);
@@ -91,7 +94,9 @@ export async function startNatBox(options: NatBoxOptions): Promise<NatBox> {
   let closed: Promise<void> | undefined;
   const closeOnce = () => closed ??= close();
   return {
-    address: `tcp://${host.includes(":") ? `[${host}]` : host}:${(listener.address() as { port: number }).port}`,
+    address: `tcp://${host.includes(":") ? `[${host}]` : host}:${
+      (listener.address() as { port: number }).port
+    }`,
     close: closeOnce,
     [Symbol.asyncDispose]: closeOnce,
   };

@@ -1,4 +1,5 @@
 import { connect, createServer, type Socket } from "node:net";
+import { isDeepStrictEqual } from "node:util";
 import { assertEquals, assertRejects } from "@std/assert";
 import { VirtualEventLoop } from "../../mod.ts";
 import { type NatEvent, type NatMode, startNatBox } from "./nat_box.ts";
@@ -54,7 +55,7 @@ async function linkThrough(mode: NatMode) {
     client,
     peer,
     async event(wanted: NatEvent): Promise<void> {
-      const isThere = () => events.some((event) => JSON.stringify(event) === JSON.stringify(wanted));
+      const isThere = () => events.some((event) => isDeepStrictEqual(event, wanted));
       while (!isThere()) await changed.promise;
     },
     async [Symbol.asyncDispose]() {
@@ -142,7 +143,13 @@ Deno.test("startNatBox() resets a push after expiry in loose mode, and the clien
 
 Deno.test("startNatBox() refuses a timeout that is not above 0", async () => {
   await assertRejects(
-    () => startNatBox({ listen: "tcp://127.0.0.1:0", target: "tcp://127.0.0.1:9", natTimeoutMs: 0, mode: "strict" }),
+    () =>
+      startNatBox({
+        listen: "tcp://127.0.0.1:0",
+        target: "tcp://127.0.0.1:9",
+        natTimeoutMs: 0,
+        mode: "strict",
+      }),
     RangeError,
     "Cannot start the NAT box: natTimeoutMs must be finite and above 0, got 0",
   );

@@ -166,6 +166,21 @@ Deno.test("ChannelPipeline refuses one instance in two places, unless it is shar
   assertEquals(added, 4);
 });
 
+Deno.test("ChannelPipeline keeps isAdded of a handler that declares it, and goes by it", async () => {
+  class Declaring implements ChannelHandler {
+    isAdded = false;
+  }
+  const handler = new Declaring();
+  const channel = new EmbeddedChannel({ handlers: [handler] });
+  assertEquals(handler.isAdded, true);
+  assertThrows(() => pipelineOf().addLast(handler), TypeError, "is not sharable");
+  channel.pipeline.replace(handler, {});
+  assertEquals(handler.isAdded, false);
+  channel.pipeline.addLast(handler);
+  await channel.close();
+  assertEquals(handler.isAdded, false);
+});
+
 Deno.test("ChannelPipeline frees a handler when its channel closes", async () => {
   const handler = new Codec();
   const channel = new EmbeddedChannel({ handlers: [handler] });

@@ -49,9 +49,14 @@ test(".set() forgets the network that was not written for longest", async (folde
 
 test(".set() of two stores of one file at once loses nothing", async (folder) => {
   const path = join(folder, "i.json");
-  const stores = [new FileIntervalStore({ path }), new FileIntervalStore({ path: join(folder, ".", "i.json") })];
+  const stores = [
+    new FileIntervalStore({ path }),
+    new FileIntervalStore({ path: join(folder, ".", "i.json") }),
+  ];
   const networks = Array.from({ length: 30 }, (_, i) => `n${i}`);
-  await Promise.all(networks.map((network, i) => stores[i % 2]!.set(network, recordOf({ confirmations: i }))));
+  await Promise.all(
+    networks.map((network, i) => stores[i % 2]!.set(network, recordOf({ confirmations: i }))),
+  );
   for (const [i, network] of networks.entries()) {
     assertEquals((await stores[(i + 1) % 2]!.get(network))?.confirmations, i);
   }
@@ -66,7 +71,11 @@ test(" puts a damaged file aside, says so once and goes on empty", async (folder
   for (const text of DAMAGED) {
     await Deno.writeTextFile(path, text);
     const store = new FileIntervalStore({ path });
-    const error = await assertRejects(() => store.get("home"), Error, `Cannot read the intervals in ${path}: `);
+    const error = await assertRejects(
+      () => store.get("home"),
+      Error,
+      `Cannot read the intervals in ${path}: `,
+    );
     assertStringIncludes(error.message, `it is now ${path}.damaged`);
     assertEquals(await store.get("home"), undefined);
     assertEquals(await Deno.readTextFile(`${path}.damaged`), text);
@@ -130,7 +139,11 @@ test(" fails, and goes on afterwards, where it cannot read or write", async (fol
 
 test("() refuses what it cannot work with", (folder) => {
   for (const maxNetworks of [0, -1, 1.5, NaN, Infinity]) {
-    assertThrows(() => new FileIntervalStore({ path: folder, maxNetworks }), RangeError, `got ${maxNetworks}`);
+    assertThrows(
+      () => new FileIntervalStore({ path: folder, maxNetworks }),
+      RangeError,
+      `got ${maxNetworks}`,
+    );
   }
   assertThrows(() => new FileIntervalStore({ path: new URL("https://example.com/i.json") }), TypeError);
   return Promise.resolve();

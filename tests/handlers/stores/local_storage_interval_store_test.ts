@@ -125,6 +125,10 @@ Deno.test("LocalStorageIntervalStore() says that there is no localStorage, or th
   }
   for (const maxNetworks of [0, 1.5, NaN, Infinity]) {
     const storage = new SmallStorage();
-    assertThrows(() => new LocalStorageIntervalStore({ storage, maxNetworks }), RangeError, `got ${maxNetworks}`);
+    assertThrows(
+      () => new LocalStorageIntervalStore({ storage, maxNetworks }),
+      RangeError,
+      `got ${maxNetworks}`,
+    );
   }
 });

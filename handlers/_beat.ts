@@ -119,8 +119,13 @@ export class Beat {
         return "answer";
       }
     }
+    return this.hasAsked(sequence) ? "late" : "stray";
+  }
+
+  /** Whether a heartbeat with this number was sent on this link, or any at all where the format has no numbers. */
+  hasAsked(sequence: number | undefined): boolean {
     const behind = sequence === undefined ? 1 : distance(sequence, this.#nextSequence);
-    return behind >= 1 && behind <= this.#asked ? "late" : "stray";
+    return behind >= 1 && behind <= this.#asked;
   }
 
   /** The next number, for a heartbeat of another kind; its answer is one that was asked for. */

@@ -39,6 +39,8 @@ interface Hold {
   readonly startMs: number;
   /** Whether it is a trial of a new idle time rather than a regular beat. */
   readonly isTrial: boolean;
+  /** Whether the link was silent for all of it, and the peer has been asked for the answer. */
+  isOverdue: boolean;
 }
 
 /** A silence ended by a client-timed beat. */
@@ -69,8 +71,8 @@ const TENTH_MS = 100;
 const EARLY_MS = 1_000;
 /** After so many strange answers to holds the peer is taken to serve none. */
 const MAX_STRANGE = 2;
-/** In these multiples of the shortest wait for an answer: back at once, and the first and longest wait after a void trial. */
-const AT_ONCE = 5;
+/** In these multiples of the shortest wait for an answer: back soon, and the first and longest wait after a void trial. */
+const SOON = 5;
 const RETRY_FIRST = 15;
 const RETRY_LAST = 600;
 
@@ -97,6 +99,9 @@ export class IntervalController implements BeatOwner, ScoutOwner, KnowledgeOwner
   #check: Check | undefined = undefined;
   #scout: Scout | undefined = undefined;
   #retryTimer: Timer | undefined = undefined;
+  /** How often a new link was tried since the last one was lost, and when it was tried last. */
+  #tries = 0;
+  #triedMs = 0;
   #voidTrials = 0;
   #lateHolds = 0;
   #strangeHolds = 0;
@@ -158,7 +163,14 @@ export class IntervalController implements BeatOwner, ScoutOwner, KnowledgeOwner
     this.#beatUnlessDown();
   }
 
+  /** A link is being tried. */
+  connecting(): void {
+    this.#tries++;
+    this.#triedMs = this.#context.loop.now();
+  }
+
   linkDown(reason: LinkDownReason): void {
+    this.#tries = 0;
     if (this.#phase === "down") return;
     this.#suspectCut(reason);
     this.stop();
@@ -194,7 +206,8 @@ export class IntervalController implements BeatOwner, ScoutOwner, KnowledgeOwner
         if (!this.#scout?.takeTicket(heartbeat)) this.#voidRead(heartbeat);
         return true;
       case "scout":
-        if (!this.#scout?.takeTicket(heartbeat)) this.#strayRead(heartbeat);
+        // A ticket may come after its scout was called back.
+        if (!this.#scout?.takeTicket(heartbeat) && !this.#beat.hasAsked(heartbeat.sequence)) this.#strayRead(heartbeat);
         return true;
       default:
         return false;
@@ -204,6 +217,7 @@ export class IntervalController implements BeatOwner, ScoutOwner, KnowledgeOwner
   idle(): void {
     const { loop } = this.#context;
     if (this.#phase === "down" || this.#beat.isWaiting) return;
+    if (this.#hold !== undefined) this.#hold.isOverdue = this.#idleState.idleForMs >= this.#hold.ms;
     if (this.#hold === undefined && (this.#phase === "searching" || this.#phase === "settled")) {
       const idleForMs = this.#idleState.idleForMs;
       this.#silence = {
@@ -273,7 +287,7 @@ export class IntervalController implements BeatOwner, ScoutOwner, KnowledgeOwner
       if (silence.isFull) this.#judge(silence.idleMs, "passed", "answered");
       else this.#judge(silence.idleMs, "void", "there was traffic");
     }
-    if (this.#hold !== undefined && this.#overdueMs(this.#hold) >= 0) {
+    if (this.#hold?.isOverdue) {
       // The peer lives and has not answered the hold, although it was silent long enough.
       this.#strangeHold(this.#hold, "the peer answers, but not the hold");
     }
@@ -292,16 +306,15 @@ export class IntervalController implements BeatOwner, ScoutOwner, KnowledgeOwner
     const hold = this.#hold;
     this.#silence = undefined;
     this.#hold = undefined;
-    if (hold !== undefined) {
+    if (hold?.isOverdue) {
       this.#suspect(hold.ms, hold.startMs, reason);
+    } else if (hold !== undefined) {
+      // Something else than this hold made it ask: the link died of no silence of that length.
+      this.#judge(hold.ms, "void", `${reason}, before the hold was over`);
     } else if (silence !== undefined && !silence.isFull) {
       this.#judge(silence.idleMs, "void", `${reason}, after traffic`);
-    } else if (silence !== undefined && this.#ownTrials) {
-      this.#suspect(silence.idleMs, silence.startMs, reason);
     } else if (silence !== undefined) {
-      // The classic rule asks nothing about the network.
-      const isLate = this.#context.loop.lastLateMs > silence.startMs;
-      this.#judge(silence.idleMs, isLate ? "void" : "failed", isLate ? `${reason}, but the timer was late` : reason);
+      this.#suspect(silence.idleMs, silence.startMs, reason);
     }
     this.#context.channel.drop("unanswered");
   }
@@ -394,6 +407,9 @@ export class IntervalController implements BeatOwner, ScoutOwner, KnowledgeOwner
     } else {
       this.#lateHolds = 0;
       this.#strangeHolds = 0;
+      if (hold.ms >= this.#lastCutMs) this.#lastCutMs = 0;
+      // Where the answer is known from before, there are no short beats that would count.
+      if (this.#warmUpLeft > 0) this.#warmUpLeft--;
       this.#judge(hold.ms, "passed", "the hold was answered");
     }
     this.#update("answered");
@@ -423,7 +439,7 @@ export class IntervalController implements BeatOwner, ScoutOwner, KnowledgeOwner
     const sequence = this.#beat.takeSequence();
     // Heartbeats carry tenths of a second; rounded down, or the answer would come after its time.
     const holdMs = Math.max(TENTH_MS, Math.floor(ms / TENTH_MS) * TENTH_MS);
-    this.#hold = { ms: holdMs, sequence, startMs: loop.now(), isTrial };
+    this.#hold = { ms: holdMs, sequence, startMs: loop.now(), isTrial, isOverdue: false };
     this.#announcedMs = 2 * holdMs;
     this.#heartbeats++;
     if (isTrial) this.#fire({ type: "trial", idleMs: holdMs, where: "main" } satisfies TrialEvent);
@@ -441,11 +457,23 @@ export class IntervalController implements BeatOwner, ScoutOwner, KnowledgeOwner
     this.#suspicion = undefined;
     if (suspicion !== undefined) {
       // Back at once: the network was up, so it was the silence that killed the link.
-      const awayMs = this.#context.loop.now() - suspicion.atMs;
-      if (awayMs <= AT_ONCE * this.#settings.minMs) this.#judge(suspicion.idleMs, "failed", suspicion.reason);
+      if (this.#isBackAtOnce(suspicion)) this.#judge(suspicion.idleMs, "failed", suspicion.reason);
       else this.#judge(suspicion.idleMs, "void", `${suspicion.reason}, and the network was down`);
     }
     this.#fire({ type: "linkValid", roundTripMs: roundTripMs ?? 0 } satisfies LinkValidEvent);
+  }
+
+  /**
+   * Whether the network was up when the link died. An outage may end just
+   * then, so it has to be the first try, and one of which nothing was lost: a
+   * SYN is repeated after a second.
+   */
+  #isBackAtOnce({ atMs }: Suspicion): boolean {
+    const nowMs = this.#context.loop.now();
+    const { minMs } = this.#settings;
+    const roundTripMs = this.#beat.roundTrip.roundTripMs ?? minMs;
+    const isFirstTry = this.#tries === 0 || (this.#tries === 1 && nowMs - this.#triedMs <= minMs / 2 + 4 * roundTripMs);
+    return isFirstTry && nowMs - atMs <= SOON * minMs;
   }
 
   // --- verdicts ---
@@ -458,22 +486,36 @@ export class IntervalController implements BeatOwner, ScoutOwner, KnowledgeOwner
     const { loop } = this.#context;
     if (loop.lastLateMs > startMs) this.#judge(idleMs, "void", `${reason}, but the timer was late`);
     else if (this.#networkChangedMs >= startMs) this.#judge(idleMs, "void", `${reason}, but the network changed`);
+    // The classic rule asks nothing about the network.
+    else if (!this.#ownTrials) this.#judge(idleMs, "failed", reason);
     else this.#suspicion = { idleMs, reason, atMs: loop.now() };
   }
 
   /** The link was reset or closed by the other side during a silence: some networks say so when they forget. */
   #suspectCut(reason: LinkDownReason): void {
+    if (reason !== "reset" && reason !== "remoteClosed" && reason !== "error") return;
     const hold = this.#hold;
-    if (hold === undefined || (reason !== "reset" && reason !== "remoteClosed" && reason !== "error")) return;
+    const silence = this.#silence;
+    // Some networks let the client's question through, and the peer, which they had told before, says that all is over.
+    const whenAsked = `lost (${reason}) when asked after the silence`;
+    if (hold?.isOverdue) return this.#suspect(hold.ms, hold.startMs, whenAsked);
+    if (silence?.isFull) return this.#suspect(silence.idleMs, silence.startMs, whenAsked);
+    // The classic rule learns from beats alone, and a beat that is out has other reasons to be lost.
+    const isTried = hold !== undefined || this.#phase === "searching" || this.#phase === "settled";
+    if (!this.#ownTrials || !isTried || this.#beat.isWaiting) return;
     const silentMs = Math.floor(this.#idleState.idleForMs);
+    // No network forgets as fast as a server that does not like what it was told hangs up.
+    if (silentMs < this.#settings.warmUpIntervalMs) return;
     const { loMs } = this.#knowledge.search.bracket;
-    const expected = hold.isTrial ? silentMs > loMs : silentMs >= hold.ms * 0.98;
+    const ms = hold?.ms ?? this.#intervalMs;
+    const startMs = hold?.startMs ?? this.#context.loop.now() - silentMs;
+    const why = `cut (${reason}) after ${silentMs} ms of silence`;
+    const isTrial = hold?.isTrial ?? this.#phase === "searching";
+    const expected = isTrial ? silentMs > loMs : silentMs >= ms * 0.98;
     // A server that restarts cuts at any moment; a network that forgets cuts at the same one again.
     const again = this.#lastCutMs > 0 && Math.abs(silentMs - this.#lastCutMs) <= 0.05 * silentMs + 100;
     this.#lastCutMs = silentMs;
-    if (expected || again) {
-      this.#suspect(Math.min(silentMs, hold.ms), hold.startMs, `cut (${reason}) after ${silentMs} ms of silence`);
-    }
+    if (expected || again) this.#suspect(Math.min(silentMs, ms), startMs, why);
   }
 
   #endCheck(state: "steady" | "unsteady"): void {
@@ -646,10 +688,6 @@ export class IntervalController implements BeatOwner, ScoutOwner, KnowledgeOwner
     if (direction === this.#toldCoverage) return;
     this.#toldCoverage = direction;
     this.#fire({ type: "coverage", direction } satisfies CoverageEvent);
-  }
-
-  #overdueMs(hold: Hold): number {
-    return this.#context.loop.now() - hold.startMs - hold.ms - this.#beat.roundTrip.timeoutMs(0, this.#settings);
   }
 
   #useNetwork(network: string): void {

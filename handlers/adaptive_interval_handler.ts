@@ -4,7 +4,15 @@
  * @module
  */
 
-import type { Channel, ChannelHandler, ChannelHandlerContext, LinkDownEvent, LinkDownReason } from "../pipeline/mod.ts";
+import type {
+  Channel,
+  ChannelHandler,
+  ChannelHandlerContext,
+  ChannelPromise,
+  LinkDownEvent,
+  LinkDownReason,
+  RemoteSource,
+} from "../pipeline/mod.ts";
 import type { Bracket, IntervalStrategy } from "./adaptive/interval_strategy.ts";
 import { type AdaptiveSettings, adaptiveSettings, DEFAULT_ADAPTIVE_SETTINGS } from "./_adaptive_settings.ts";
 import { Heartbeat } from "./heartbeat/heartbeat.ts";
@@ -175,6 +183,12 @@ export class AdaptiveIntervalHandler implements ChannelHandler {
   handlerRemoved(): void {
     this.#controller?.stop();
     this.#controller = undefined;
+  }
+
+  /** Notes each try: whether the network was up when a link died is told by the first one after it. */
+  connect(context: ChannelHandlerContext, remote: RemoteSource, promise: ChannelPromise): void {
+    this.#controller?.connecting();
+    context.connect(remote, promise);
   }
 
   /** Starts with the link: the first beat goes out as soon as the application knows of it. */

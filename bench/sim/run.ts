@@ -7,9 +7,11 @@
 import {
   AdaptiveIntervalHandler,
   answerKeepAlive,
+  type BeatEvent,
   type IntervalEvent,
   type IntervalStrategy,
   keepAlive,
+  type LinkValidEvent,
   type TrialEvent,
   type VerdictEvent,
 } from "../../handlers/mod.ts";
@@ -52,6 +54,12 @@ export interface IntervalFrom {
   readonly intervalMs: number;
 }
 
+/** Something that happened. */
+export interface Note {
+  readonly atMs: number;
+  readonly what: string;
+}
+
 /** What a run found. Times in ms since the first link. */
 export interface RunResult {
   readonly finalIntervalMs: number;
@@ -64,6 +72,8 @@ export interface RunResult {
   readonly beatsMs: number;
   /** Share of the time since it settled (or of the second half) in which a push would have been lost. */
   readonly unreachableShare: number;
+  /** The same without what trials on the main link cost, which are counted as links lost. */
+  readonly unreachableBesidesTrials: number;
   /** Main links lost because the network had forgotten them, until it settled and by trials after that. */
   readonly lostByLearning: number;
   /** Main links lost because the network had forgotten them, in all. */
@@ -71,7 +81,10 @@ export interface RunResult {
   /** Main links lost for any reason. */
   readonly lost: number;
   readonly trials: number;
-  readonly trialLog: readonly { readonly atMs: number; readonly what: string }[];
+  /** Trials, verdicts and lost links, in words. */
+  readonly log: readonly Note[];
+  /** When heartbeats of the main link were answered. */
+  readonly answeredMs: readonly number[];
   readonly pushes: { readonly sent: number; readonly received: number };
   /** What reached the tail of a pipeline and should not have. */
   readonly errors: readonly unknown[];
@@ -140,14 +153,18 @@ class Recorder implements ChannelHandler {
   readonly #intervals: IntervalFrom[] = [];
   /** Stretches of time in which a push would have been lost: from, to, from, to ... */
   readonly #gaps: number[] = [];
+  /** Those of them that a trial on the main link caused. */
+  readonly #trialGaps: number[] = [];
   #gapFromMs: number | undefined = undefined;
+  #gapIsTrial = false;
   #settledMs: number | null = null;
   #usableAtMs: number | null = null;
   #beatsBefore = 0;
   #mainTrial = false;
   #verdicts = 0;
   #trials = 0;
-  readonly #log: { atMs: number; what: string }[] = [];
+  readonly #log: Note[] = [];
+  readonly #answered: number[] = [];
   #lostByLearning = 0;
   #lostToExpiry = 0;
   #lost = 0;
@@ -182,10 +199,12 @@ class Recorder implements ChannelHandler {
     const nowMs = context.loop.now();
     const connection = this.#connection = this.#network.newest!;
     connection.onGap = (fromMs, toMs) => void this.#gaps.push(fromMs, toMs);
-    if (this.#gapFromMs !== undefined) this.#gaps.push(this.#gapFromMs, nowMs);
+    if (this.#gapFromMs !== undefined) {
+      this.#gaps.push(this.#gapFromMs, nowMs);
+      if (this.#gapIsTrial) this.#trialGaps.push(this.#gapFromMs, nowMs);
+    }
     this.startMs ??= nowMs;
     this.#strategy.linkUp?.();
-    this.#look(context);
   }
 
   channelRead(): void {
@@ -194,8 +213,13 @@ class Recorder implements ChannelHandler {
 
   userEventTriggered(context: ChannelHandlerContext, event: unknown): void {
     const nowMs = context.loop.now();
-    const known = event as IntervalEvent | VerdictEvent | TrialEvent | LinkDownEvent;
+    const known = event as LinkValidEvent | BeatEvent | IntervalEvent | VerdictEvent | TrialEvent | LinkDownEvent;
     switch (known.type) {
+      case "linkValid":
+        break;
+      case "beat":
+        if (known.outcome === "answered") this.#answered.push(nowMs);
+        return;
       case "linkDown":
         return this.#linkDown(known, nowMs);
       case "interval":
@@ -227,10 +251,7 @@ class Recorder implements ChannelHandler {
     const openGapMs = this.#connection!.lostFromMs;
     if (openGapMs !== undefined) this.#gaps.push(openGapMs, nowMs);
     const fromMs = this.#settledMs ?? (startMs + nowMs) / 2;
-    let lostMs = 0;
-    for (let i = 0; i < this.#gaps.length; i += 2) {
-      lostMs += Math.max(0, this.#gaps[i + 1]! - Math.max(this.#gaps[i]!, fromMs));
-    }
+    const lostMs = lengthOf(this.#gaps, fromMs);
     return {
       finalIntervalMs: this.#intervals.at(-1)!.intervalMs,
       intervals: this.#intervals.map(({ atMs, intervalMs }) => ({ atMs: atMs - startMs, intervalMs })),
@@ -239,11 +260,13 @@ class Recorder implements ChannelHandler {
       beats: snapshot.heartbeats - this.#beatsBefore,
       beatsMs: nowMs - (this.#settledMs ?? startMs),
       unreachableShare: lostMs / (nowMs - fromMs),
+      unreachableBesidesTrials: (lostMs - lengthOf(this.#trialGaps, fromMs)) / (nowMs - fromMs),
       lostByLearning: this.#lostByLearning,
       lostToExpiry: this.#lostToExpiry,
       lost: this.#lost,
       trials: Math.max(this.#trials, this.#verdicts),
-      trialLog: this.#log.map(({ atMs, what }) => ({ atMs: atMs - startMs, what })),
+      log: this.#log.map(({ atMs, what }) => ({ atMs: atMs - startMs, what })),
+      answeredMs: this.#answered.map((atMs) => atMs - startMs),
       pushes: { sent: this.#sent, received: this.#received },
       errors: this.errors,
     };
@@ -254,6 +277,7 @@ class Recorder implements ChannelHandler {
     this.#note(nowMs, `link down: ${reason}`);
     this.#lost++;
     this.#gapFromMs = Math.min(connection.lostFromMs ?? nowMs, nowMs);
+    this.#gapIsTrial = this.#mainTrial;
     if (!connection.wasForgotten) return;
     this.#lostToExpiry++;
     if (this.#settledMs === null || this.#mainTrial) this.#lostByLearning++;
@@ -262,7 +286,9 @@ class Recorder implements ChannelHandler {
 
   #noteInterval(atMs: number, intervalMs: number): void {
     this.#intervals.push({ atMs, intervalMs });
-    if (this.#usableAtMs === null && intervalMs >= this.#usableMs) this.#usableAtMs = atMs;
+    // One that starts above the timeout is no use either.
+    const isUsable = intervalMs >= this.#usableMs && intervalMs < this.#usableMs / USABLE;
+    if (this.#usableAtMs === null && isUsable) this.#usableAtMs = atMs;
   }
 
   #note(atMs: number, what: string): void {
@@ -278,6 +304,15 @@ class Recorder implements ChannelHandler {
     this.#settledMs = loop.now();
     this.#beatsBefore = snapshot.heartbeats;
   }
+}
+
+/** How long the stretches are together, as far as they lie after a moment. */
+function lengthOf(stretches: readonly number[], fromMs: number): number {
+  let sumMs = 0;
+  for (let i = 0; i < stretches.length; i += 2) {
+    sumMs += Math.max(0, stretches[i + 1]! - Math.max(stretches[i]!, fromMs));
+  }
+  return sumMs;
 }
 
 function ignore(): void {}

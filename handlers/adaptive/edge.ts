@@ -44,6 +44,8 @@ const MARGIN = 0.01;
 const FRACTION = { scout: 0.94, main: 0.9 } as const;
 /** What it takes to notice that a trial failed: five unanswered heartbeats. */
 const NOTICE_MS = 9_000;
+/** A network that cuts by itself does so at the same idle time again, give or take this. */
+const SAME = 0.95;
 /** Below this there is no use in trying: no network is like that. */
 const SHORTEST_MS = 1_000;
 
@@ -60,11 +62,13 @@ interface Settled {
   readonly retryAfterMs: number;
 }
 
+/** Where it stands while nothing contradicts what it knows. */
+type Sure = { readonly kind: "searching" } | Settled;
+
 type Phase =
-  | { readonly kind: "searching" }
-  | Settled
-  /** The interval failed where it used to hold: either the network is another one, or it was a mishap. */
-  | { readonly kind: "doubting"; readonly failedMs: number };
+  | Sure
+  /** The interval failed where it used to hold: either the network is another one, or it was a mishap and all is as before. */
+  | { readonly kind: "doubting"; readonly failedMs: number; readonly before: Sure };
 
 /**
  * Finds how long the network lets a link idle, and stays just below: 97 % of
@@ -196,7 +200,7 @@ class EdgeSearch implements IntervalSearch {
   #passed(idleMs: number, atMs: number): void {
     if (this.#phase.kind === "doubting" && idleMs >= this.#loMs) {
       // A mishap: what used to hold still does.
-      this.#settle(atMs, this.#rule.retryAfterMs);
+      this.#phase = this.#phase.before;
     }
     if (idleMs <= this.#loMs) {
       this.#confirmations++;
@@ -217,18 +221,23 @@ class EdgeSearch implements IntervalSearch {
 
   #failed(idleMs: number, atMs: number): void {
     const phase = this.#phase;
-    this.#failuresLeft = Math.max(0, this.#failuresLeft - 1);
+    if (idleMs > this.#loMs) this.#failuresLeft = Math.max(0, this.#failuresLeft - 1);
     if (phase.kind === "settled" && this.#hiMs !== null && idleMs >= this.#hiMs) {
       // The longer trial failed, as expected; the answer stands, for longer each time.
       this.#settle(atMs, Math.min(phase.retryAfterMs * 2, this.#rule.retryCapMs));
     } else if (idleMs > this.#loMs) {
       this.#hiMs = Math.min(this.#hiMs ?? Infinity, idleMs);
       this.#settleIfDone(atMs);
-    } else if (phase.kind !== "doubting" && this.#rule.where === "scout") {
-      this.#phase = { kind: "doubting", failedMs: idleMs };
+    } else if (phase.kind !== "doubting" || idleMs < phase.failedMs * SAME) {
+      // One such failure may be an outage that ended in the wrong moment: stay safe until a trial of the old value.
+      this.#phase = {
+        kind: "doubting",
+        failedMs: phase.kind === "doubting" ? Math.min(phase.failedMs, idleMs) : idleMs,
+        before: phase.kind === "doubting" ? phase.before : phase,
+      };
     } else {
       // The timeout has fallen. Nothing that was proven holds any more.
-      this.#hiMs = phase.kind === "doubting" ? Math.min(idleMs, phase.failedMs) : idleMs;
+      this.#hiMs = Math.min(idleMs, phase.failedMs);
       this.#loMs = 0;
       this.#confirmations = 0;
       this.#failuresLeft = this.#rule.mainFailures;

@@ -1,0 +1,24 @@
+/**
+ * The command line: `longlink serve`, `longlink connect`, `longlink probe`;
+ * `--help` tells the rest. To be run, not imported.
+ *
+ * @module
+ */
+
+import process from "node:process";
+import { main } from "./cli/main.ts";
+import { systemEventLoop } from "./mod.ts";
+
+if (import.meta.main) {
+  const stop = new AbortController();
+  // Once: whoever asks again does not want to wait for an orderly end.
+  for (const signal of ["SIGINT", "SIGTERM"]) process.once(signal, () => stop.abort());
+  // The reader of a pipe is gone (`longlink serve | head`): nobody is interested any more.
+  process.stdout.on("error", () => stop.abort());
+  process.exitCode = await main(process.argv.slice(2), {
+    out: (line) => void process.stdout.write(`${line}\n`),
+    error: (line) => void process.stderr.write(`${line}\n`),
+    signal: stop.signal,
+    loop: systemEventLoop(),
+  });
+}

@@ -1,0 +1,138 @@
+/**
+ * `longlink connect`: a chat client whose link stays alive.
+ *
+ * @module
+ */
+
+import {
+  Channel,
+  type ChannelHandler,
+  type IntervalEvent,
+  keepAlive,
+  type LinkDownEvent,
+  type LinkUpEvent,
+  type ReconnectEvent,
+} from "../mod.ts";
+import { ChatClient } from "./chat_client.ts";
+import type { Message } from "./chat_message.ts";
+import { type Command, type CommandIo, UsageError } from "./command.ts";
+import { EventLog } from "./_event_log.ts";
+import { milliseconds, parseOptions } from "./options.ts";
+import { repeat, stopped } from "./serve.ts";
+import { STRATEGY_OPTIONS, strategyFor } from "./_strategies.ts";
+import { transportFor } from "./_transport_for.ts";
+
+const HELP = `Usage: longlink connect URL [options]
+
+A chat client. Joins the server at URL (tcp://HOST:PORT, tls://, ws:// or
+wss://), learns how long the network lets the link idle, brings the link back
+whenever it is lost, and confirms each push.
+
+Options:
+  --send-every SECONDS    send a numbered message so often (never)
+  --strategy NAME         how the interval is found (edge):
+                          edge      trials on a second link, answered by the
+                                    server: just below what the network allows
+                          stepwise  the classic rule: longer step by step, until
+                                    a value has failed 5 times
+                          fixed     always the same
+  --interval SECONDS      fixed: the interval (240)
+  --start SECONDS         edge, stepwise: the first value to try (28; 270)
+  --step SECONDS          stepwise: how much longer each time (60)
+  --margin SECONDS        stepwise: how far to stay below (10)
+  --max SECONDS           edge, stepwise: the longest value to try (7200)
+  --json                  print one JSON object a line for each event:
+                          {atMs, event, n?, reason?, ms?}
+                          event: up, down, push (handed over), sent (an own
+                          message given to the link), interval (ms: another one
+                          is in use); n is the number that the sender gave the
+                          message
+  --help                  print this
+
+Examples:
+  longlink connect tcp://127.0.0.1:7000
+  longlink connect ws://chat.example:7000 --send-every 60 --json
+  longlink connect tcp://127.0.0.1:7000 --strategy fixed --interval 55
+
+Exit status: 0 ended by SIGINT or SIGTERM, 1 given up, 2 wrong arguments.`;
+
+/** The command. */
+export const connect: Command = { summary: "a chat client whose link stays alive", run };
+
+async function run(args: readonly string[], io: CommandIo): Promise<number> {
+  const { values, positionals } = parseOptions(args, {
+    "send-every": { type: "string" },
+    "strategy": { type: "string", default: "edge" },
+    ...STRATEGY_OPTIONS,
+    "json": { type: "boolean", default: false },
+    "help": { type: "boolean", short: "h", default: false },
+  });
+  if (values.help) {
+    io.out(HELP);
+    return 0;
+  }
+  const [url, extra] = positionals;
+  if (url === undefined) throw new UsageError("URL is missing");
+  if (extra !== undefined) throw new UsageError(`Unexpected argument '${extra}'`);
+  const sendEveryMs = milliseconds("--send-every", values["send-every"]);
+  const strategy = strategyFor(values);
+  const transport = transportFor("URL", url, ["tcp", "tls", "ws", "wss"]);
+
+  const log = new EventLog(io, values.json);
+  const channel = new Channel({
+    transport,
+    loop: io.loop,
+    pipeline: (p) =>
+      p.addLast(
+        ...keepAlive({ strategy }),
+        watcher(log),
+        new ChatClient({ onPush: (n) => log.event({ event: "push", n }) }),
+      ),
+    onUnhandled: (report) => log.note(report.kind === "error" ? String(report.error) : "a message was not understood"),
+  });
+  let lastMessage = 0;
+  const stopSending = sendEveryMs === undefined ? undefined : repeat(io, sendEveryMs, () => {
+    const n = ++lastMessage;
+    channel.writeAndFlush({ message: n } satisfies Message).onSettled((error) => {
+      if (error === undefined) log.event({ event: "sent", n });
+      else log.note(`message #${n} was not sent: ${error instanceof Error ? error.message : error}`);
+    });
+  });
+  const failed = new Promise<Error>((resolve) => {
+    channel.connect(url).onSettled((error) => {
+      if (error !== undefined) resolve(error as Error);
+    });
+  });
+  const error = await Promise.race([stopped(io.signal), failed, channel.closed]);
+  const isWanted = io.signal.aborted;
+  stopSending?.();
+  await channel.close();
+  if (isWanted) return 0;
+  if (error instanceof TypeError) throw new UsageError(error.message, { cause: error });
+  io.error(error?.message ?? `Cannot go on: the channel to ${url} was closed`);
+  return 1;
+}
+
+/** Prints what becomes of the link. */
+function watcher(log: EventLog): ChannelHandler {
+  return {
+    userEventTriggered(context, event) {
+      const known = event as LinkUpEvent | LinkDownEvent | IntervalEvent | ReconnectEvent;
+      switch (known.type) {
+        case "linkUp":
+          log.event({ event: "up" }, context.channel.remoteAddress);
+          break;
+        case "linkDown":
+          log.event({ event: "down", reason: known.reason });
+          break;
+        case "interval":
+          log.event({ event: "interval", reason: known.reason, ms: Math.round(known.intervalMs) });
+          break;
+        case "reconnect":
+          if (known.error === undefined) break;
+          log.note(`${(known.error as Error).message}; trying again in ${(known.delayMs / 1_000).toFixed(1)} s`);
+      }
+      context.fireUserEventTriggered(event);
+    },
+  };
+}

@@ -4,7 +4,6 @@
  * @module
  */
 
-import { parseArgs } from "node:util";
 import {
   type ChannelHandler,
   HeartbeatDecoder,
@@ -16,6 +15,8 @@ import {
   VarintFrameDecoder,
   VarintFrameEncoder,
 } from "../mod.ts";
+import { UsageError } from "./command.ts";
+import { milliseconds, oneOf, parseOptions, wholeNumber } from "./options.ts";
 
 /** What the user asked for. */
 export interface ProbeArguments {
@@ -60,48 +61,40 @@ Options:
 Ctrl-C prints what is known so far.
 
 Exit status: 0 measured, 1 not measured (no link, no answers, too many trials
-that said nothing), 2 wrong arguments, 130 interrupted.
-`;
+that said nothing), 2 wrong arguments, 130 interrupted.`;
 
 /**
  * Reads the arguments.
  *
  * @returns Them, or undefined for `--help`.
- * @throws {TypeError} If one is unknown or cannot be understood.
+ * @throws {UsageError} If one is unknown or cannot be understood.
  */
 export function probeArguments(args: readonly string[]): ProbeArguments | undefined {
-  const { values, positionals } = parseArgs({
-    args: [...args],
-    allowPositionals: true,
-    options: {
-      start: { type: "string", default: "28" },
-      max: { type: "string", default: "7200" },
-      precision: { type: "string", default: "2%" },
-      parallel: { type: "string", default: "1" },
-      format: { type: "string", default: "messagepack" },
-      ping: { type: "string" },
-      pong: { type: "string" },
-      json: { type: "boolean", default: false },
-      help: { type: "boolean", default: false },
-    },
+  const { values, positionals } = parseOptions(args, {
+    start: { type: "string", default: "28" },
+    max: { type: "string", default: "7200" },
+    precision: { type: "string", default: "2%" },
+    parallel: { type: "string", default: "1" },
+    format: { type: "string", default: "messagepack" },
+    ping: { type: "string" },
+    pong: { type: "string" },
+    json: { type: "boolean", default: false },
+    help: { type: "boolean", short: "h", default: false },
   });
   if (values.help) return undefined;
-  const [url, ...others] = positionals;
-  if (url === undefined || others.length > 0) {
-    throw new TypeError(`Cannot probe: one URL is needed, got ${positionals.length}`);
-  }
-  const startMs = 1_000 * number("--start", values.start);
-  const maxMs = 1_000 * number("--max", values.max);
+  const [url, extra] = positionals;
+  if (url === undefined) throw new UsageError("URL is missing");
+  if (extra !== undefined) throw new UsageError(`Unexpected argument '${extra}'`);
   const format = formatOf(values.format, values.ping, values.pong);
   // A peer of another protocol has frames of its own, or none.
   const isFramed = values.format !== "raw";
   return {
     url,
     json: values.json,
-    startMs,
-    maxMs,
+    startMs: milliseconds("--start", values.start)!,
+    maxMs: milliseconds("--max", values.max)!,
     ...precisionOf(values.precision),
-    parallel: number("--parallel", values.parallel),
+    parallel: wholeNumber("--parallel", values.parallel),
     scoutHandlers: () => [
       new IdleStateHandler(),
       ...(isFramed ? [new VarintFrameDecoder(), new VarintFrameEncoder()] : []),
@@ -111,12 +104,6 @@ export function probeArguments(args: readonly string[]): ProbeArguments | undefi
   };
 }
 
-function number(name: string, text: string): number {
-  const value = Number(text);
-  if (text.trim() !== "" && Number.isFinite(value)) return value;
-  throw new TypeError(`Cannot probe: ${name} must be a number, got "${text}"`);
-}
-
 function precisionOf(text: string): { readonly precisionMs: number; readonly precision: number } {
   let precisionMs = 0;
   let precision = 0;
@@ -124,28 +111,29 @@ function precisionOf(text: string): { readonly precisionMs: number; readonly pre
     const [, value, unit] = /^\s*(\d+(?:\.\d+)?)\s*(s|%)\s*$/.exec(part) ?? [];
     if (unit === "s") precisionMs = 1_000 * Number(value);
     else if (unit === "%") precision = Number(value) / 100;
-    else throw new TypeError(`Cannot probe: --precision must be like 1s, 2% or 1s,2%, got "${text}"`);
+    else throw new UsageError(`--precision must be like 1s, 2% or 1s,2%, got "${text}"`);
   }
   return { precisionMs, precision };
 }
 
 function formatOf(name: string, ping: string | undefined, pong: string | undefined): HeartbeatFormat {
-  if (name !== "messagepack" && name !== "raw") {
-    throw new TypeError(`Cannot probe: --format must be messagepack or raw, got "${name}"`);
-  }
-  if (name === "messagepack") {
+  if (oneOf("--format", name, ["messagepack", "raw"]) === "messagepack") {
     if (ping === undefined && pong === undefined) return messagePackFormat();
-    throw new TypeError("Cannot probe: --ping and --pong are for --format raw");
+    throw new UsageError("--ping and --pong mean nothing without --format raw");
   }
   if (ping === undefined || pong === undefined) {
-    throw new TypeError("Cannot probe: --format raw needs --ping and --pong, in hexadecimal");
+    throw new UsageError("--format raw needs --ping and --pong, in hexadecimal");
   }
-  return rawFormat({ ping: bytesOf("--ping", ping), pong: bytesOf("--pong", pong) });
+  try {
+    return rawFormat({ ping: bytesOf("--ping", ping), pong: bytesOf("--pong", pong) });
+  } catch (error) {
+    throw new UsageError((error as Error).message, { cause: error });
+  }
 }
 
 function bytesOf(name: string, hex: string): Uint8Array {
   if (!/^(?:[0-9a-f]{2})+$/i.test(hex)) {
-    throw new TypeError(`Cannot probe: ${name} must be bytes in hexadecimal, got "${hex}"`);
+    throw new UsageError(`${name} must be bytes in hexadecimal, got "${hex}"`);
   }
   return Uint8Array.from(hex.match(/../g)!, (byte) => parseInt(byte, 16));
 }

@@ -53,7 +53,7 @@ export interface ProbeSessionOptions extends ProbeOptions {
   readonly onNews: (news: ProbeNews) => void;
 }
 
-type Event = ProbeNews | ProbeDoneEvent | { readonly type: "linkUp" };
+type Event = ProbeNews | ProbeDoneEvent | { readonly type: "linkUp" | "reconnectFailed" };
 
 /** Connects, probes, and closes. */
 export class ProbeSession {
@@ -64,6 +64,7 @@ export class ProbeSession {
   readonly #trials: { idleMs: number; verdict: string; reason: string }[] = [];
   readonly #startMs: number;
   #isValid = false;
+  #isOver = false;
 
   /**
    * Checks the options; nothing is connected yet.
@@ -99,13 +100,14 @@ export class ProbeSession {
   async run(): Promise<ProbeReport> {
     const { url } = this.#options;
     this.#channel.connect(url).onSettled((error) => {
-      if (error !== undefined) this.#report.reject(error);
+      if (error !== undefined) this.#fail(error);
     });
-    const { promise } = this.#report;
-    // Closing is left to itself: what is known need not wait for a network that may be gone.
-    const close = () => void this.#channel.close();
-    promise.then(close, close);
-    return await promise;
+    try {
+      return await this.#report.promise;
+    } finally {
+      // Not waited for: what is known need not wait for a network that may be gone.
+      this.#channel.close();
+    }
   }
 
   /** Ends it with what is known so far. */
@@ -120,9 +122,8 @@ export class ProbeSession {
   }
 
   #take(event: Event): void {
+    if (this.#isOver) return;
     switch (event.type) {
-      case "linkUp":
-        return;
       case "probeDone":
         return this.#settle(event.outcome);
       case "verdict":
@@ -132,12 +133,23 @@ export class ProbeSession {
         this.#isValid = true;
         break;
       case "reconnect":
-        if (!this.#isValid && event.error !== undefined) return this.#report.reject(event.error);
+        if (!this.#isValid && event.error !== undefined) return this.#fail(event.error);
         break;
       case "linkDown":
-        if (!this.#isValid) return this.#report.reject(this.#notAnswered(event));
+        if (!this.#isValid) return this.#fail(this.#notAnswered(event));
+        break;
+      case "coverage":
+      case "trial":
+        break;
+      default:
+        return;
     }
     this.#options.onNews(event);
+  }
+
+  #fail(error: unknown): void {
+    this.#isOver = true;
+    this.#report.reject(error);
   }
 
   #notAnswered({ reason }: LinkDownEvent): Error {
@@ -159,6 +171,7 @@ export class ProbeSession {
       trials: this.#trials,
       durationMs: Math.round(loop.now() - this.#startMs),
     };
+    this.#isOver = true;
     this.#report.resolve({ outcome, result });
   }
 }

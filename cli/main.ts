@@ -12,7 +12,7 @@ import { serve } from "./serve.ts";
 const COMMANDS: Readonly<Record<string, Command>> = {
   serve,
   connect,
-  probe: { summary: "measure the idle timeout of the network between here and a server", run: probe },
+  probe,
 };
 
 const HELP = `Usage: longlink COMMAND [options]

@@ -54,11 +54,12 @@ export function milliseconds(name: string, text: string | undefined, limits: Num
  *
  * @param name The option, as the user wrote it.
  * @param text Its value.
- * @throws {UsageError} If it is no whole number of 0 or more.
+ * @param max The most.
+ * @throws {UsageError} If it is no whole number of 0 or more, or above the most.
  */
-export function wholeNumber(name: string, text: string): number {
+export function wholeNumber(name: string, text: string, max: number = Number.MAX_SAFE_INTEGER): number {
   const what = `${name} must be a whole number`;
-  const value = number(what, text, { allowZero: true, max: Number.MAX_SAFE_INTEGER });
+  const value = number(what, text, { allowZero: true, max });
   if (Number.isInteger(value)) return value;
   throw new UsageError(`${what}, got "${text}"`);
 }

@@ -1,118 +1,59 @@
 /**
- * `longlink probe URL`: measures the idle timeout of the network between here
- * and a server.
+ * `longlink probe`: measures the idle timeout of the network between here and
+ * a server.
  *
  * @module
  */
 
-import { systemEventLoop, type Timer, type Transport } from "../mod.ts";
-import { tcp } from "../pipeline/transports/tcp.ts";
-import { webSocket } from "../pipeline/transports/web_socket.ts";
-import { PROBE_HELP, type ProbeArguments, probeArguments } from "./_probe_options.ts";
-import { newsLine, resultText, statusLine } from "./_probe_screen.ts";
+import { type Command, type CommandIo, UsageError } from "./command.ts";
+import { PROBE_HELP, probeArguments } from "./_probe_options.ts";
+import { ProbeScreen } from "./_probe_screen.ts";
 import { type ProbeReport, ProbeSession } from "./_probe_session.ts";
+import { newsLine, resultText } from "./_probe_text.ts";
+import { transportFor } from "./_transport_for.ts";
 
-const REDRAW_MS = 500;
-const CLEAR_LINE = "\r\x1b[2K";
+/** The command. */
+export const probe: Command = { summary: "measure how long the network lets a link idle", run };
 
-/**
- * Runs the command.
- *
- * @param args What follows the command's name.
- * @returns The exit status: 0 measured, 1 not measured, 2 wrong arguments, 130 interrupted.
- */
-export async function probe(args: readonly string[]): Promise<number> {
+async function run(args: readonly string[], io: CommandIo): Promise<number> {
+  const settings = probeArguments(args);
+  if (settings === undefined) {
+    io.out(PROBE_HELP);
+    return 0;
+  }
+  const transport = transportFor("URL", settings.url, ["tcp", "tls", "ws", "wss"]);
   let session: ProbeSession;
-  let settings: ProbeArguments | undefined;
-  const screen = new Screen(() => session?.snapshot);
+  const screen = new ProbeScreen(io, () => session.snapshot);
   try {
-    settings = probeArguments(args);
-    if (settings === undefined) {
-      console.log(PROBE_HELP.trimEnd());
-      return 0;
-    }
     session = new ProbeSession({
       ...settings,
-      transport: transportFor(settings.url),
-      loop: systemEventLoop(),
+      transport,
+      loop: io.loop,
       onNews: (news) => screen.say(newsLine(news, session.snapshot)),
     });
   } catch (error) {
-    return complain(error, 2);
+    throw new UsageError((error as Error).message, { cause: error });
   }
   const stop = () => session.stop();
-  Deno.addSignalListener("SIGINT", stop);
+  if (io.signal.aborted) stop();
+  io.signal.addEventListener("abort", stop, { once: true });
+  screen.start();
   try {
-    screen.start();
     const report = await session.run();
     screen.stop();
-    print(report, settings.json);
+    io.out(resultText(report));
+    if (settings.json) io.out(JSON.stringify(report.result));
     return statusOf(report);
   } catch (error) {
-    screen.stop();
-    return complain(error, 1);
+    // The address cannot be parsed.
+    if (error instanceof TypeError) throw new UsageError(error.message, { cause: error });
+    throw error;
   } finally {
-    Deno.removeSignalListener("SIGINT", stop);
+    screen.stop();
+    io.signal.removeEventListener("abort", stop);
   }
-}
-
-/** Lines of what happened; below them, on a terminal, one that is kept up to date. */
-class Screen {
-  readonly #isTerminal = Deno.stdout.isTerminal();
-  readonly #snapshot: () => ProbeSession["snapshot"];
-  #timer: Timer | undefined = undefined;
-
-  constructor(snapshot: () => ProbeSession["snapshot"]) {
-    this.#snapshot = snapshot;
-  }
-
-  start(): void {
-    if (this.#isTerminal) this.#redraw();
-  }
-
-  say(line: string | undefined): void {
-    if (line === undefined) return;
-    this.#write(this.#isTerminal ? `${CLEAR_LINE}${line}\n` : `${line}\n`);
-    if (this.#isTerminal) this.#draw();
-  }
-
-  stop(): void {
-    this.#timer?.cancel();
-    if (this.#isTerminal) this.#write(CLEAR_LINE);
-  }
-
-  #redraw(): void {
-    this.#draw();
-    this.#timer = systemEventLoop().schedule(REDRAW_MS, () => this.#redraw());
-  }
-
-  #draw(): void {
-    // A line that wraps could not be taken back.
-    this.#write(CLEAR_LINE + statusLine(this.#snapshot()).slice(0, Deno.consoleSize().columns - 1));
-  }
-
-  #write(text: string): void {
-    Deno.stdout.writeSync(new TextEncoder().encode(text));
-  }
-}
-
-function print(report: ProbeReport, json: boolean): void {
-  console.log(resultText(report));
-  if (json) console.log(JSON.stringify(report.result));
 }
 
 function statusOf({ outcome }: ProbeReport): number {
   return outcome === "stopped" ? 130 : outcome === "gaveUp" ? 1 : 0;
-}
-
-function complain(error: unknown, status: number): number {
-  console.error(error instanceof Error ? error.message : String(error));
-  if (status === 2) console.error("longlink probe --help tells how it is used");
-  return status;
-}
-
-function transportFor(url: string): Transport {
-  if (/^(?:tcp|tls):/.test(url)) return tcp();
-  if (/^wss?:/.test(url)) return webSocket();
-  throw new TypeError(`Cannot probe ${url}: it must begin with tcp://, tls://, ws:// or wss://`);
 }

@@ -8,7 +8,7 @@ import { answerKeepAlive, ServerBootstrap } from "../mod.ts";
 import { ChatServer } from "./chat_server.ts";
 import { type Command, type CommandIo, UsageError } from "./command.ts";
 import { EventLog } from "./_event_log.ts";
-import { milliseconds, parseOptions } from "./options.ts";
+import { milliseconds, parseOptions, wholeNumber } from "./options.ts";
 import { transportFor } from "./_transport_for.ts";
 
 const HELP = `Usage: longlink serve --listen ADDRESS [options]
@@ -19,6 +19,8 @@ that have joined, and repeats after a reconnect what a client has not confirmed.
 Options:
   --listen ADDRESS        tcp://HOST:PORT or ws://HOST:PORT; port 0: any free one
   --push-every SECONDS    push a message so often (never)
+  --max-scouts N          how many second links a client may have for trials at
+                          the same time, 0 to 16 (4)
   --json                  print one JSON object a line for each event:
                           {atMs, event, n?, reason?}
                           event: up, down, push (given to a link for the first
@@ -39,6 +41,7 @@ async function run(args: readonly string[], io: CommandIo): Promise<number> {
   const { values, positionals } = parseOptions(args, {
     "listen": { type: "string" },
     "push-every": { type: "string" },
+    "max-scouts": { type: "string", default: "4" },
     "json": { type: "boolean", default: false },
     "help": { type: "boolean", short: "h", default: false },
   });
@@ -49,6 +52,7 @@ async function run(args: readonly string[], io: CommandIo): Promise<number> {
   if (positionals[0] !== undefined) throw new UsageError(`Unexpected argument '${positionals[0]}'`);
   if (values.listen === undefined) throw new UsageError("--listen ADDRESS is missing");
   const pushEveryMs = milliseconds("--push-every", values["push-every"]);
+  const maxScouts = wholeNumber("--max-scouts", values["max-scouts"], 16);
   const transport = transportFor("--listen", values.listen, ["tcp", "ws"]);
 
   const log = new EventLog(io, values.json);
@@ -62,7 +66,7 @@ async function run(args: readonly string[], io: CommandIo): Promise<number> {
   const bootstrap = new ServerBootstrap({
     transport,
     loop: io.loop,
-    pipeline: (p) => p.addLast(...answerKeepAlive(), chat.handler()),
+    pipeline: (p) => p.addLast(...answerKeepAlive({ maxScouts }), chat.handler()),
     onAcceptError: (error) => log.note(error.message),
     onUnhandled: (report) => log.note(report.kind === "error" ? String(report.error) : "a message was not understood"),
   });

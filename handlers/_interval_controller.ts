@@ -512,8 +512,8 @@ export class IntervalController implements BeatOwner, ScoutOwner, KnowledgeOwner
     const why = `cut (${reason}) after ${silentMs} ms of silence`;
     const isTrial = hold?.isTrial ?? this.#phase === "searching";
     const expected = isTrial ? silentMs > loMs : silentMs >= ms * 0.98;
-    // A server that restarts cuts at any moment; a network that forgets cuts at the same one again.
-    const again = this.#lastCutMs > 0 && Math.abs(silentMs - this.#lastCutMs) <= 0.05 * silentMs + 100;
+    // A server that restarts cuts at any moment; a network that forgets does it again before so long a silence is survived.
+    const again = this.#lastCutMs > 0;
     this.#lastCutMs = silentMs;
     if (expected || again) this.#suspect(Math.min(silentMs, ms), startMs, why);
   }

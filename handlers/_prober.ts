@@ -170,9 +170,9 @@ export class Prober implements BeatOwner, ProbeTrialOwner {
   trialPassed(trial: ProbeTrial, reason: string): void {
     this.#voids = 0;
     this.#search!.passed(trial.idleMs);
-    this.#tell(trial.idleMs, "passed", reason);
-    if (!this.#trials.has(trial)) return;
     this.#trials.delete(trial);
+    this.#tell(trial.idleMs, "passed", reason);
+    if (this.#phase !== "probing") return trial.recall();
     this.#recallNeedless();
     const nextMs = this.#pause === undefined ? this.#next() : undefined;
     if (nextMs === undefined) {

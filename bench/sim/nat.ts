@@ -37,6 +37,11 @@ export class NatEntry {
     this.#lastMs = nowMs;
   }
 
+  /** When a packet last passed. */
+  get lastMs(): number {
+    return this.#lastMs;
+  }
+
   /** When the connection is forgotten (or was) unless a packet passes first. A fallen timeout counts at once. */
   get expiryMs(): number {
     const timeouts = this.#timeouts;

@@ -163,6 +163,11 @@ export class Connection implements Wire {
     if (network.mode === "reset") this.#watch();
   }
 
+  /** When the box last saw a packet of it. */
+  get lastMs(): number {
+    return this.#entry.lastMs;
+  }
+
   /** Since when a push is lost; undefined while it would get through. */
   get lostFromMs(): number | undefined {
     this.#noticeExpiry();

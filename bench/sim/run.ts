@@ -7,7 +7,6 @@
 import {
   AdaptiveIntervalHandler,
   answerKeepAlive,
-  type BeatEvent,
   type IntervalEvent,
   type IntervalStrategy,
   keepAlive,
@@ -83,8 +82,8 @@ export interface RunResult {
   readonly trials: number;
   /** Trials, verdicts and lost links, in words. */
   readonly log: readonly Note[];
-  /** When heartbeats of the main link were answered. */
-  readonly answeredMs: readonly number[];
+  /** When the main link had last been in use at each change of the timeout. */
+  readonly lastBeforeChangesMs: readonly number[];
   readonly pushes: { readonly sent: number; readonly received: number };
   /** What reached the tail of a pipeline and should not have. */
   readonly errors: readonly unknown[];
@@ -115,6 +114,9 @@ export async function run(options: RunOptions): Promise<RunResult> {
   while (recorder.startMs === undefined) loop.advanceBy(1_000);
   const channel = await connected;
   talk(loop, options, recorder, channel);
+  for (const { fromMs } of options.timeouts.slice(1)) {
+    loop.schedule(fromMs - loop.now() - 1, () => recorder.noteLast());
+  }
   loop.advanceTo(recorder.startMs + lengthMs);
   const result = recorder.result(channel, loop.now());
   void channel.close();
@@ -164,7 +166,7 @@ class Recorder implements ChannelHandler {
   #verdicts = 0;
   #trials = 0;
   readonly #log: Note[] = [];
-  readonly #answered: number[] = [];
+  readonly #lastBeforeChanges: number[] = [];
   #lostByLearning = 0;
   #lostToExpiry = 0;
   #lost = 0;
@@ -190,6 +192,11 @@ class Recorder implements ChannelHandler {
     };
   }
 
+  /** The timeout is about to change. */
+  noteLast(): void {
+    this.#lastBeforeChanges.push(this.#connection!.lastMs);
+  }
+
   push(): void {
     this.#sent++;
     this.#atServer?.writeAndFlush("push").onSettled(ignore);
@@ -213,13 +220,10 @@ class Recorder implements ChannelHandler {
 
   userEventTriggered(context: ChannelHandlerContext, event: unknown): void {
     const nowMs = context.loop.now();
-    const known = event as LinkValidEvent | BeatEvent | IntervalEvent | VerdictEvent | TrialEvent | LinkDownEvent;
+    const known = event as LinkValidEvent | IntervalEvent | VerdictEvent | TrialEvent | LinkDownEvent;
     switch (known.type) {
       case "linkValid":
         break;
-      case "beat":
-        if (known.outcome === "answered") this.#answered.push(nowMs);
-        return;
       case "linkDown":
         return this.#linkDown(known, nowMs);
       case "interval":
@@ -266,7 +270,7 @@ class Recorder implements ChannelHandler {
       lost: this.#lost,
       trials: Math.max(this.#trials, this.#verdicts),
       log: this.#log.map(({ atMs, what }) => ({ atMs: atMs - startMs, what })),
-      answeredMs: this.#answered.map((atMs) => atMs - startMs),
+      lastBeforeChangesMs: this.#lastBeforeChanges.map((atMs) => atMs - startMs),
       pushes: { sent: this.#sent, received: this.#received },
       errors: this.errors,
     };

@@ -23,7 +23,8 @@ import {
   type VerdictEvent,
 } from "../../mod.ts";
 import { tcp } from "../../pipeline/transports/tcp.ts";
-import { ChatClient, ChatRoom } from "../../cli/_chat.ts";
+import { ChatClient } from "../../cli/chat_client.ts";
+import { ChatServer } from "../../cli/chat_server.ts";
 import { type NatEvent, type NatMode, startNatBox } from "../../tests/lab/nat_box.ts";
 import { clientOptions, scaleOf, serverOptions } from "./_scaled.ts";
 
@@ -72,7 +73,7 @@ export class Demo {
   readonly #loop: EventLoop = systemEventLoop();
   readonly #startMs: number = systemEventLoop().now();
   readonly #sentMs = new Map<number, number>();
-  readonly #room = new ChatRoom();
+  readonly #chat = new ChatServer();
   readonly #random: () => number;
   readonly #adaptive: AdaptiveIntervalHandler[] = [];
   #learnedMs = 0;
@@ -104,7 +105,7 @@ export class Demo {
     const scale = scaleOf(natTimeoutMs);
     await using server = await new ServerBootstrap({
       transport: tcp(),
-      pipeline: (p) => p.addLast(...answerKeepAlive(serverOptions(scale)), this.#room.handler()),
+      pipeline: (p) => p.addLast(...answerKeepAlive(serverOptions(scale)), this.#chat.handler()),
       onUnhandled: () => {},
     }).listen("tcp://127.0.0.1:0");
     await using nat = await startNatBox({
@@ -126,7 +127,7 @@ export class Demo {
     await this.#until(() => this.#hasShownEnough() || signal?.aborted === true, this.#pushUntilMs);
     this.#pushTimer?.cancel();
     this.#news("no more pushes; waiting for those that are on their way");
-    await this.#until(() => this.#room.unconfirmed === 0 || signal?.aborted === true, this.options.durationMs);
+    await this.#until(() => this.#chat.unconfirmed === 0 || signal?.aborted === true, this.options.durationMs);
     const result = this.#result();
     await channel.close();
     return result;
@@ -171,7 +172,7 @@ export class Demo {
   }
 
   #push(): void {
-    const n = this.#room.push();
+    const n = this.#chat.push();
     if (n === undefined) return;
     // The number is on its way already, but what it meets answers no sooner than the next turn.
     this.#sentMs.set(n, this.#loop.now());

@@ -5,8 +5,8 @@
  * @module
  */
 
-import { parseArgs } from "node:util";
-import { choiceOption, complain, countOption, secondsOption } from "../../cli/_arguments.ts";
+import { UsageError } from "../../cli/command.ts";
+import { milliseconds, oneOf, parseOptions, wholeNumber } from "../../cli/options.ts";
 import { Demo, type DemoOptions } from "./_demo.ts";
 import { STRATEGIES } from "./_scaled.ts";
 import { LiveView, PlainView, summary, type View } from "./_view.ts";
@@ -36,7 +36,10 @@ async function main(): Promise<number> {
   try {
     options = demoArguments(Deno.args);
   } catch (error) {
-    return complain(error, 2);
+    if (!(error instanceof UsageError)) throw error;
+    console.error(error.message);
+    console.error("deno task demo --help tells how it is used");
+    return 2;
   }
   if (options === undefined) {
     console.log(HELP.trimEnd());
@@ -64,37 +67,31 @@ async function main(): Promise<number> {
  * Reads the arguments.
  *
  * @returns Them, or undefined for `--help`.
- * @throws {TypeError} If one is unknown or cannot be understood.
+ * @throws {UsageError} If one is unknown or cannot be understood.
  */
 export function demoArguments(args: readonly string[]): (DemoOptions & { json: boolean }) | undefined {
-  const { values } = parseArgs({
-    args: [...args],
-    options: {
-      "nat-timeout": { type: "string" },
-      "nat-mode": { type: "string", default: "strict" },
-      strategy: { type: "string", default: "edge" },
-      duration: { type: "string" },
-      seed: { type: "string" },
-      json: { type: "boolean", default: false },
-      help: { type: "boolean", short: "h" },
-    },
+  const { values, positionals } = parseOptions(args, {
+    "nat-timeout": { type: "string", default: "8" },
+    "nat-mode": { type: "string", default: "strict" },
+    strategy: { type: "string", default: "edge" },
+    duration: { type: "string", default: "90" },
+    seed: { type: "string", default: "1" },
+    json: { type: "boolean", default: false },
+    help: { type: "boolean", short: "h", default: false },
   });
   if (values.help) return undefined;
-  const natTimeoutMs = secondsOption("nat-timeout", values["nat-timeout"]) ?? 8_000;
-  const durationMs = secondsOption("duration", values.duration) ?? 90_000;
-  if (natTimeoutMs < 1_000 || natTimeoutMs > 60_000) {
-    throw new TypeError(`--nat-timeout must be from 1 to 60, got "${values["nat-timeout"]}"`);
-  }
-  if (durationMs < 5_000 || durationMs > 90_000) {
-    throw new TypeError(`--duration must be from 5 to 90, got "${values.duration}"`);
-  }
+  if (positionals[0] !== undefined) throw new UsageError(`Unexpected argument '${positionals[0]}'`);
+  const natTimeoutMs = milliseconds("--nat-timeout", values["nat-timeout"], { max: 60 })!;
+  const durationMs = milliseconds("--duration", values.duration, { max: 90 })!;
+  if (natTimeoutMs < 1_000) throw new UsageError(`--nat-timeout must be 1 or more, got "${values["nat-timeout"]}"`);
+  if (durationMs < 5_000) throw new UsageError(`--duration must be 5 or more, got "${values.duration}"`);
   return {
     natTimeoutMs,
     durationMs,
-    natMode: choiceOption<"strict" | "loose">("nat-mode", values["nat-mode"]!, ["strict", "loose"]),
-    strategy: choiceOption("strategy", values.strategy!, Object.keys(STRATEGIES)),
-    seed: countOption("seed", values.seed, 0, 2 ** 32 - 1) ?? 1,
-    json: values.json!,
+    natMode: oneOf<"strict" | "loose">("--nat-mode", values["nat-mode"], ["strict", "loose"]),
+    strategy: oneOf("--strategy", values.strategy, Object.keys(STRATEGIES)),
+    seed: wholeNumber("--seed", values.seed, 2 ** 32 - 1),
+    json: values.json,
   };
 }
 

@@ -1,0 +1,85 @@
+/**
+ * What `longlink probe` says.
+ *
+ * @module
+ */
+
+import type { ProbeSnapshot } from "../mod.ts";
+import type { ProbeNews, ProbeReport } from "./_probe_session.ts";
+
+/** Says what happened, in one line. */
+export function newsLine(news: ProbeNews, snapshot: ProbeSnapshot | undefined): string {
+  switch (news.type) {
+    case "linkValid":
+      return `connected, round trip ${Math.round(news.roundTripMs)} ms`;
+    case "coverage":
+      return news.direction === "push"
+        ? "the server answers after a silence: testing how long pushes get through"
+        : "the server does not answer after a silence: testing with pings from here";
+    case "trial":
+      return `trying ${seconds(news.idleMs)}`;
+    case "verdict":
+      return `${seconds(news.idleMs)} ${WORDS[news.outcome]}: ${news.reason}; ${bracketLine(snapshot)}`;
+    case "linkDown":
+      return `the main link is down (${news.reason})`;
+    case "reconnect":
+      return `connecting again in ${seconds(news.delayMs)}`;
+  }
+}
+
+const WORDS = { passed: "survived", failed: "did not survive", void: "says nothing" } as const;
+
+/** Says what is known, what is being tried, and how long that takes. */
+export function statusLine(snapshot: ProbeSnapshot | undefined): string {
+  if (snapshot === undefined || snapshot.direction === undefined) return "waiting for the server to answer";
+  const running = snapshot.running.map(({ idleMs, leftMs, isSuspect }) =>
+    isSuspect ? `${seconds(idleMs)} (seems to fail)` : `${seconds(idleMs)} (${clock(leftMs)} left)`
+  );
+  return `${bracketLine(snapshot)}; trying ${running.join(", ") || "nothing just now"}`;
+}
+
+function bracketLine(snapshot: ProbeSnapshot | undefined): string {
+  const { loMs, hiMs } = snapshot?.bracket ?? { loMs: 0, hiMs: null };
+  if (hiMs === null) return loMs === 0 ? "nothing known" : `the timeout is above ${seconds(loMs)}`;
+  return loMs === 0
+    ? `the timeout is below ${seconds(hiMs)}`
+    : `it is between ${seconds(loMs)} and ${seconds(hiMs)}`;
+}
+
+/** Says what was measured, and what that does not prove. */
+export function resultText({ outcome, result }: ProbeReport): string {
+  const { loMs, hiMs, intervalMs, direction, trials, durationMs } = result;
+  const lines = ["", HEADINGS[outcome]];
+  if (hiMs !== null && loMs > 0) lines.push(`idle timeout:  between ${seconds(loMs)} and ${seconds(hiMs)}`);
+  else if (hiMs !== null) lines.push(`idle timeout:  below ${seconds(hiMs)}, and nothing shorter survived`);
+  else if (loMs > 0) lines.push(`idle timeout:  above ${seconds(loMs)}`);
+  else lines.push("idle timeout:  nothing known");
+  if (intervalMs !== null) lines.push(`beat every:    ${seconds(intervalMs)}`);
+  if (trials.length > 0) {
+    lines.push(
+      direction === "push"
+        ? "direction:     pushes, from the server after a silence"
+        : "direction:     packets from here after a silence. That pushes get through is not proven:\n" +
+          "               many NATs, Linux by default, let a packet from here revive a link which\n" +
+          "               they had forgotten for pushes. The timeout for pushes may be shorter.",
+    );
+  }
+  lines.push(`trials:        ${trials.length} in ${clock(durationMs)}`);
+  return lines.join("\n");
+}
+
+const HEADINGS = {
+  bracketed: "The network forgets idle links.",
+  neverFailed: "The network did not forget a link in the longest time that was to be tried.",
+  gaveUp: "Gave up: too many trials in a row said nothing. Their reasons are above.",
+  stopped: "Stopped. Known so far:",
+} as const;
+
+function seconds(ms: number): string {
+  return `${(ms / 1_000).toLocaleString("en", { maximumFractionDigits: 1 })} s`;
+}
+
+function clock(ms: number): string {
+  const whole = Math.ceil(ms / 1_000);
+  return `${Math.floor(whole / 60)}:${String(whole % 60).padStart(2, "0")}`;
+}

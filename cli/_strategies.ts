@@ -52,7 +52,10 @@ export function strategyFor(values: StrategyValues): IntervalStrategy {
   const { takes, make } = STRATEGIES[name]!;
   const times: { [K in Name]?: number } = {};
   for (const option of Object.keys(STRATEGY_OPTIONS) as Name[]) {
-    const ms = milliseconds(`--${option}`, values[option], { max: MAX_SECONDS, allowZero: option === "margin" });
+    const ms = milliseconds(`--${option}`, values[option], {
+      max: MAX_SECONDS,
+      allowZero: option === "margin",
+    });
     if (ms === undefined) continue;
     if (!takes.includes(option)) throw new UsageError(`--${option} means nothing with --strategy ${name}`);
     times[option] = ms;

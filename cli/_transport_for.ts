@@ -9,7 +9,12 @@ import { tcp } from "../pipeline/transports/tcp.ts";
 import { webSocket } from "../pipeline/transports/web_socket.ts";
 import { UsageError } from "./command.ts";
 
-const TRANSPORTS: Readonly<Record<string, () => Transport>> = { tcp, tls: tcp, ws: webSocket, wss: webSocket };
+const TRANSPORTS: Readonly<Record<string, () => Transport>> = {
+  tcp,
+  tls: tcp,
+  ws: webSocket,
+  wss: webSocket,
+};
 
 /**
  * Makes the transport for an address.
@@ -22,5 +27,7 @@ const TRANSPORTS: Readonly<Record<string, () => Transport>> = { tcp, tls: tcp, w
 export function transportFor(what: string, address: string, schemes: readonly string[]): Transport {
   const scheme = /^([a-z]+):\/\//i.exec(address)?.[1]?.toLowerCase() ?? "";
   if (schemes.includes(scheme)) return TRANSPORTS[scheme]!();
-  throw new UsageError(`${what} must begin with ${schemes.map((each) => `${each}://`).join(" or ")}, got "${address}"`);
+  throw new UsageError(
+    `${what} must begin with ${schemes.map((each) => `${each}://`).join(" or ")}, got "${address}"`,
+  );
 }

@@ -88,7 +88,8 @@ async function run(args: readonly string[], io: CommandIo): Promise<number> {
         watcher(log),
         new ChatClient({ onPush: (n) => log.event({ event: "push", n }) }),
       ),
-    onUnhandled: (report) => log.note(report.kind === "error" ? String(report.error) : "a message was not understood"),
+    onUnhandled: (report) =>
+      log.note(report.kind === "error" ? String(report.error) : "a message was not understood"),
   });
   let lastMessage = 0;
   const stopSending = sendEveryMs === undefined ? undefined : repeat(io, sendEveryMs, () => {
@@ -130,7 +131,9 @@ function watcher(log: EventLog): ChannelHandler {
           break;
         case "reconnect":
           if (known.error === undefined) break;
-          log.note(`${(known.error as Error).message}; trying again in ${(known.delayMs / 1_000).toFixed(1)} s`);
+          log.note(
+            `${(known.error as Error).message}; trying again in ${(known.delayMs / 1_000).toFixed(1)} s`,
+          );
       }
       context.fireUserEventTriggered(event);
     },

@@ -10,7 +10,9 @@ import { UsageError } from "./command.ts";
 type Options = NonNullable<ParseArgsConfig["options"]>;
 
 /** What `node:util` makes of the arguments. */
-type Parsed<T extends Options> = ReturnType<typeof parseArgs<{ options: T; allowPositionals: true; args: string[] }>>;
+type Parsed<T extends Options> = ReturnType<
+  typeof parseArgs<{ options: T; allowPositionals: true; args: string[] }>
+>;
 
 /**
  * Takes the arguments apart.
@@ -44,7 +46,11 @@ export interface NumberLimits {
  * @returns The time in ms, or undefined if it was not given.
  * @throws {UsageError} If it is no finite number above 0, or above the limit.
  */
-export function milliseconds(name: string, text: string | undefined, limits: NumberLimits = {}): number | undefined {
+export function milliseconds(
+  name: string,
+  text: string | undefined,
+  limits: NumberLimits = {},
+): number | undefined {
   if (text === undefined) return undefined;
   return number(`${name} must be a number of seconds`, text, limits) * 1_000;
 }
@@ -78,7 +84,11 @@ export function oneOf<T extends string>(name: string, text: string, words: reado
   throw new UsageError(`${name} must be ${words.join(" or ")}, got "${text}"`);
 }
 
-function number(what: string, text: string, { max = Number.MAX_VALUE, allowZero = false }: NumberLimits): number {
+function number(
+  what: string,
+  text: string,
+  { max = Number.MAX_VALUE, allowZero = false }: NumberLimits,
+): number {
   const value = text.trim() === "" ? NaN : Number(text);
   if (value <= max && (value > 0 || (allowZero && value === 0))) return value;
   const above = allowZero ? "of 0 or more" : "above 0";

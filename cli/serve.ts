@@ -68,7 +68,8 @@ async function run(args: readonly string[], io: CommandIo): Promise<number> {
     loop: io.loop,
     pipeline: (p) => p.addLast(...answerKeepAlive({ maxScouts }), chat.handler()),
     onAcceptError: (error) => log.note(error.message),
-    onUnhandled: (report) => log.note(report.kind === "error" ? String(report.error) : "a message was not understood"),
+    onUnhandled: (report) =>
+      log.note(report.kind === "error" ? String(report.error) : "a message was not understood"),
   });
   let server;
   try {

@@ -48,7 +48,13 @@ export function adaptiveSettings(options: AdaptiveIntervalOptions): AdaptiveSett
   } = options;
   return {
     strategy,
-    foregroundIntervalMs: checkedMs(action, "foregroundIntervalMs", foregroundIntervalMs, 1, MAX_HEARTBEAT_TIME_MS),
+    foregroundIntervalMs: checkedMs(
+      action,
+      "foregroundIntervalMs",
+      foregroundIntervalMs,
+      1,
+      MAX_HEARTBEAT_TIME_MS,
+    ),
     warmUpBeats: checkedCount(action, "warmUpBeats", warmUpBeats, 1, 1_000),
     warmUpIntervalMs: checkedMs(action, "warmUpIntervalMs", warmUpIntervalMs, 1, MAX_HEARTBEAT_TIME_MS),
     maxUnanswered: checkedCount(action, "maxUnanswered", maxUnanswered, 1, 100),

@@ -207,7 +207,9 @@ export class IntervalController implements BeatOwner, ScoutOwner, KnowledgeOwner
         return true;
       case "scout":
         // A ticket may come after its scout was called back.
-        if (!this.#scout?.takeTicket(heartbeat) && !this.#beat.hasAsked(heartbeat.sequence)) this.#strayRead(heartbeat);
+        if (!this.#scout?.takeTicket(heartbeat) && !this.#beat.hasAsked(heartbeat.sequence)) {
+          this.#strayRead(heartbeat);
+        }
         return true;
       default:
         return false;
@@ -421,8 +423,9 @@ export class IntervalController implements BeatOwner, ScoutOwner, KnowledgeOwner
     this.#hold = undefined;
     if (reason === "notServed") this.#peer = { ...this.#peer, longestHoldMs: 0 };
     if (reason === "tooLong") this.#peer = { ...this.#peer, longestHoldMs: hold.ms - 1 };
-    if (reason === "notServed" || reason === "tooLong") this.#judge(hold.ms, "void", `the peer refuses (${reason})`);
-    else this.#strangeHold(hold, `the peer gave the hold up (${reason})`);
+    if (reason === "notServed" || reason === "tooLong") {
+      this.#judge(hold.ms, "void", `the peer refuses (${reason})`);
+    } else this.#strangeHold(hold, `the peer gave the hold up (${reason})`);
     this.#update("hold refused");
   }
 
@@ -472,7 +475,8 @@ export class IntervalController implements BeatOwner, ScoutOwner, KnowledgeOwner
     const nowMs = this.#context.loop.now();
     const { minMs } = this.#settings;
     const roundTripMs = this.#beat.roundTrip.roundTripMs ?? minMs;
-    const isFirstTry = this.#tries === 0 || (this.#tries === 1 && nowMs - this.#triedMs <= minMs / 2 + 4 * roundTripMs);
+    const isFirstTry = this.#tries === 0 ||
+      (this.#tries === 1 && nowMs - this.#triedMs <= minMs / 2 + 4 * roundTripMs);
     return isFirstTry && nowMs - atMs <= SOON * minMs;
   }
 
@@ -485,8 +489,9 @@ export class IntervalController implements BeatOwner, ScoutOwner, KnowledgeOwner
   #suspect(idleMs: number, startMs: number, reason: string): void {
     const { loop } = this.#context;
     if (loop.lastLateMs > startMs) this.#judge(idleMs, "void", `${reason}, but the timer was late`);
-    else if (this.#networkChangedMs >= startMs) this.#judge(idleMs, "void", `${reason}, but the network changed`);
-    // The classic rule asks nothing about the network.
+    else if (this.#networkChangedMs >= startMs) {
+      this.#judge(idleMs, "void", `${reason}, but the network changed`);
+    } // The classic rule asks nothing about the network.
     else if (!this.#ownTrials) this.#judge(idleMs, "failed", reason);
     else this.#suspicion = { idleMs, reason, atMs: loop.now() };
   }
@@ -555,7 +560,10 @@ export class IntervalController implements BeatOwner, ScoutOwner, KnowledgeOwner
     if (this.#appState === "foreground") {
       this.#phase = "foreground";
       const proven = search.isSettled || search.bracket.loMs > 0;
-      this.#setInterval(proven ? Math.min(foregroundIntervalMs, search.intervalMs) : foregroundIntervalMs, reason);
+      this.#setInterval(
+        proven ? Math.min(foregroundIntervalMs, search.intervalMs) : foregroundIntervalMs,
+        reason,
+      );
     } else if (search.isSettled || (this.#ownTrials && this.#warmUpLeft === 0)) {
       this.#phase = search.isSettled ? "settled" : "searching";
       this.#setInterval(search.intervalMs, reason);
@@ -617,7 +625,9 @@ export class IntervalController implements BeatOwner, ScoutOwner, KnowledgeOwner
   }
 
   #mainTrialMs(): number | undefined {
-    if (!this.#ownTrials || !this.#trialsOnMain || !this.#mayTry() || this.#peer.longestHoldMs === 0) return undefined;
+    if (!this.#ownTrials || !this.#trialsOnMain || !this.#mayTry() || this.#peer.longestHoldMs === 0) {
+      return undefined;
+    }
     const trialMs = this.#knowledge.search.trialMs?.(this.#context.loop.wallNow());
     return trialMs !== undefined && trialMs <= this.#peer.longestHoldMs ? trialMs : undefined;
   }
@@ -659,7 +669,9 @@ export class IntervalController implements BeatOwner, ScoutOwner, KnowledgeOwner
     this.#scout.recall();
     this.#scout = undefined;
     this.#check = undefined;
-    if (reason !== undefined) this.#fire({ type: "verdict", idleMs: 0, outcome: "void", reason } satisfies VerdictEvent);
+    if (reason !== undefined) {
+      this.#fire({ type: "verdict", idleMs: 0, outcome: "void", reason } satisfies VerdictEvent);
+    }
   }
 
   /** A trial that said nothing is repeated, but not at once and not in a hurry. */
@@ -678,7 +690,9 @@ export class IntervalController implements BeatOwner, ScoutOwner, KnowledgeOwner
     if (intervalMs === previousMs) return;
     this.#intervalMs = intervalMs;
     const { bracket, isSettled } = this.#knowledge.search;
-    this.#fire({ type: "interval", intervalMs, previousMs, bracket, isSettled, reason } satisfies IntervalEvent);
+    this.#fire(
+      { type: "interval", intervalMs, previousMs, bracket, isSettled, reason } satisfies IntervalEvent,
+    );
   }
 
   #tellCoverage(): void {

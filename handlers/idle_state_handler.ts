@@ -283,7 +283,9 @@ export class IdleStateHandler implements ChannelHandler {
   static {
     runOf = (handler) => handler.#run();
     written = (handler, error) => {
-      if (error === undefined && handler.#context !== undefined) handler.#lastWriteMs = handler.#context.loop.now();
+      if (error === undefined && handler.#context !== undefined) {
+        handler.#lastWriteMs = handler.#context.loop.now();
+      }
     };
   }
 }

@@ -36,7 +36,9 @@ export function falls(contestant: Contestant, modes: readonly ExpiryMode[]): Pro
   return changes(contestant, modes, FALLING_S, 1 / FACTOR, CHANGE_MS + 6 * HOUR_MS, (result, changeMs) => {
     const before = result.intervals.findLast(({ atMs }) => atMs <= changeMs)!;
     const lastMs = result.lastBeforeChangesMs[0]!;
-    const lower = result.intervals.find(({ atMs, intervalMs }) => atMs > changeMs && intervalMs < before.intervalMs);
+    const lower = result.intervals.find(({ atMs, intervalMs }) =>
+      atMs > changeMs && intervalMs < before.intervalMs
+    );
     return lower === undefined ? null : lower.atMs - Math.max(changeMs, lastMs + before.intervalMs);
   });
 }

@@ -80,14 +80,18 @@ class MarsSearch implements IntervalSearch {
     this.#steady++;
     if (this.#isStable) {
       const mayTry = this.#steady >= STEADY && this.#currentMs < LONGEST_MS - SMALL_STEP_MS;
-      if (mayTry && atMs - this.#sinceMs >= STABLE_FOR_MS) this.#change(this.#currentMs + SMALL_STEP_MS, false, atMs);
+      if (mayTry && atMs - this.#sinceMs >= STABLE_FOR_MS) {
+        this.#change(this.#currentMs + SMALL_STEP_MS, false, atMs);
+      }
       return;
     }
     if (lastMs !== this.#currentMs || this.#steady < STEADY) return;
     this.#failures = 0;
     this.#successes++;
     if (this.#currentMs >= LONGEST_MS) this.#change(LONGEST_MS - SMALL_STEP_MS, true, atMs);
-    else if (this.#successes >= SUCCESSES) this.#change(Math.min(this.#currentMs + STEP_MS, LONGEST_MS), false, atMs);
+    else if (this.#successes >= SUCCESSES) {
+      this.#change(Math.min(this.#currentMs + STEP_MS, LONGEST_MS), false, atMs);
+    }
   }
 
   #failed(idleMs: number, lastMs: number, atMs: number): void {

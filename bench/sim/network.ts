@@ -59,7 +59,8 @@ export class SimulatedNetwork implements Transport {
   #server: ListenOptions | undefined = undefined;
 
   constructor(loop: EventLoop, options: NetworkOptions) {
-    const { mode, timeouts, roundTripMs = 100, loss = 0, outages = { perHour: 0, lengthMs: 0 }, seed = 1 } = options;
+    const { mode, timeouts, roundTripMs = 100, loss = 0, outages = { perHour: 0, lengthMs: 0 }, seed = 1 } =
+      options;
     this.loop = loop;
     this.mode = mode;
     this.timeouts = timeouts;
@@ -260,7 +261,8 @@ export class Connection implements Wire {
   }
 
   static {
-    arriveAtServer = (connection) => connection.server.receive(connection.#take(connection.#toServer, arriveAtServer));
+    arriveAtServer = (connection) =>
+      connection.server.receive(connection.#take(connection.#toServer, arriveAtServer));
     arriveAtBox = (connection) => connection.#atBox(connection.#take(connection.#toClient, arriveAtBox));
     resetClient = (connection) => connection.client.receive(RESET);
     watch = (connection) => connection.#watch();

@@ -20,7 +20,25 @@ export interface KnownTimeout {
 }
 
 /** The timeouts at which the ladder of `edge()` stands, s: the default and documented values of networks. */
-export const LADDER_S = [30, 55, 60, 90, 100, 120, 180, 240, 300, 350, 600, 900, 1200, 1800, 3600, 7200, 7440];
+export const LADDER_S = [
+  30,
+  55,
+  60,
+  90,
+  100,
+  120,
+  180,
+  240,
+  300,
+  350,
+  600,
+  900,
+  1200,
+  1800,
+  3600,
+  7200,
+  7440,
+];
 
 /** Reads the data file. */
 export async function knownTimeouts(): Promise<KnownTimeout[]> {

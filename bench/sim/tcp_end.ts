@@ -166,7 +166,9 @@ export class TcpEnd implements Link {
   }
 
   #deliver(): void {
-    if (!this.#isAsked || this.#unread.length === 0 || this.#state !== "open" || this.#sink === undefined) return;
+    if (!this.#isAsked || this.#unread.length === 0 || this.#state !== "open" || this.#sink === undefined) {
+      return;
+    }
     const batch = this.#unread;
     this.#unread = [];
     this.#isAsked = false;

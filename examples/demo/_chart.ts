@@ -26,7 +26,10 @@ export interface ChartOptions {
 export function chart({ steps, until, mark, columns, rows }: ChartOptions): string[] {
   const top = Math.max(mark * 1.15, ...steps.map(([, value]) => value));
   const markRow = Math.min(rows - 1, Math.floor(mark / top * rows));
-  const values = Array.from({ length: columns }, (_, column) => valueAt(steps, (column + 1) / columns * until));
+  const values = Array.from(
+    { length: columns },
+    (_, column) => valueAt(steps, (column + 1) / columns * until),
+  );
   return Array.from({ length: rows }, (_, line) => {
     const row = rows - 1 - line;
     return values.map((value) => {

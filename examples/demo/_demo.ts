@@ -127,7 +127,10 @@ export class Demo {
     await this.#until(() => this.#hasShownEnough() || signal?.aborted === true, this.#pushUntilMs);
     this.#pushTimer?.cancel();
     this.#news("no more pushes; waiting for those that are on their way");
-    await this.#until(() => this.#chat.unconfirmed === 0 || signal?.aborted === true, this.options.durationMs);
+    await this.#until(
+      () => this.#chat.unconfirmed === 0 || signal?.aborted === true,
+      this.options.durationMs,
+    );
     const result = this.#result();
     await channel.close();
     return result;
@@ -234,7 +237,9 @@ export class Demo {
 
   #trialBegins({ idleMs, where }: TrialEvent): void {
     this.trial = { idleMs, atMs: this.atMs };
-    this.#news(`trying a silence of ${seconds(idleMs)} on ${where === "scout" ? "a second link" : "the link"}`);
+    this.#news(
+      `trying a silence of ${seconds(idleMs)} on ${where === "scout" ? "a second link" : "the link"}`,
+    );
   }
 
   #trialEnds({ idleMs, outcome, reason }: VerdictEvent): void {
@@ -249,8 +254,11 @@ export class Demo {
   }
 
   #natHappened(event: NatEvent): void {
-    if (event.type === "forgotten") this.#news(`NAT: link ${event.link} was idle for too long and is forgotten`);
-    else if (event.type === "reset") this.#news(`NAT: link ${event.link} is reset, ${event.bytes} bytes are lost`);
+    if (event.type === "forgotten") {
+      this.#news(`NAT: link ${event.link} was idle for too long and is forgotten`);
+    } else if (event.type === "reset") {
+      this.#news(`NAT: link ${event.link} is reset, ${event.bytes} bytes are lost`);
+    }
   }
 
   #news(text: string): void {

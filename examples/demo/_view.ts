@@ -86,8 +86,16 @@ export function screen(demo: Demo, news: readonly string[], width: number, colou
     } left`;
   const rows: [string, string][] = [
     ["link", `${state}, reconnects ${Math.max(0, demo.reconnects)}`],
-    ["interval", `${seconds(intervalMs)}, ${share} % of what the NAT allows (${snapshot?.phase ?? "starting"})`],
-    ["bracket", `survived ${loMs === 0 ? "nothing yet" : seconds(loMs)}, failed ${hiMs === null ? "nothing yet" : seconds(hiMs)}`],
+    [
+      "interval",
+      `${seconds(intervalMs)}, ${share} % of what the NAT allows (${snapshot?.phase ?? "starting"})`,
+    ],
+    [
+      "bracket",
+      `survived ${loMs === 0 ? "nothing yet" : seconds(loMs)}, failed ${
+        hiMs === null ? "nothing yet" : seconds(hiMs)
+      }`,
+    ],
     ["trial", trial],
     ["beats", `${snapshot?.heartbeats ?? 0} sent, ${snapshot?.missed ?? 0} missed`],
     ["pushes", `${demo.pushesSent} sent, ${demo.pushesDelivered} delivered, ${demo.pushesLate} late`],
@@ -107,7 +115,10 @@ export function screen(demo: Demo, news: readonly string[], width: number, colou
     "",
     ...rows.map(([name, text]) => {
       const line = cut(`${name.padEnd(10)}${text}`);
-      return tint(name === "link" && !demo.isUp ? 31 : name === "pushes" && demo.pushesLate > 0 ? 33 : 0, line);
+      return tint(
+        name === "link" && !demo.isUp ? 31 : name === "pushes" && demo.pushesLate > 0 ? 33 : 0,
+        line,
+      );
     }),
     "",
     cut(`interval over ${seconds(demo.atMs)} (dotted: the NAT forgets)`),
@@ -120,14 +131,18 @@ export function screen(demo: Demo, news: readonly string[], width: number, colou
 /** The first line. */
 export function headline(demo: Demo): string {
   const { natTimeoutMs, natMode, strategy } = demo.options;
-  return `longlink demo: a NAT that forgets links idle for ${seconds(natTimeoutMs)} (${natMode}), strategy ${strategy}`;
+  return `longlink demo: a NAT that forgets links idle for ${
+    seconds(natTimeoutMs)
+  } (${natMode}), strategy ${strategy}`;
 }
 
 /** What has come out, in words. */
 export function summary(result: DemoResult): string[] {
   const { natTimeoutMs, learnedMs, fraction, heartbeats, pushesSent, pushesDelivered, pushesLate } = result;
   const lines = [
-    `interval learned   ${seconds(learnedMs)}, ${Math.round(fraction * 100)} % of the NAT's ${seconds(natTimeoutMs)}`,
+    `interval learned   ${seconds(learnedMs)}, ${Math.round(fraction * 100)} % of the NAT's ${
+      seconds(natTimeoutMs)
+    }`,
     `pushes             ${pushesSent} sent, ${pushesDelivered} delivered, ${pushesLate} late`,
     `heartbeats         ${heartbeats}`,
     `reconnects         ${result.reconnects}`,
@@ -141,7 +156,9 @@ export function summary(result: DemoResult): string[] {
   } else if (pushesLate > 0) {
     lines.push("Late pushes met a link that the NAT had forgotten while the interval was being learned.");
   }
-  if (pushesDelivered < pushesSent) lines.push(`${pushesSent - pushesDelivered} pushes did not arrive in time.`);
+  if (pushesDelivered < pushesSent) {
+    lines.push(`${pushesSent - pushesDelivered} pushes did not arrive in time.`);
+  }
   return lines;
 }
 

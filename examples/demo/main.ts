@@ -83,7 +83,9 @@ export function demoArguments(args: readonly string[]): (DemoOptions & { json: b
   if (positionals[0] !== undefined) throw new UsageError(`Unexpected argument '${positionals[0]}'`);
   const natTimeoutMs = milliseconds("--nat-timeout", values["nat-timeout"], { max: 60 })!;
   const durationMs = milliseconds("--duration", values.duration, { max: 90 })!;
-  if (natTimeoutMs < 1_000) throw new UsageError(`--nat-timeout must be 1 or more, got "${values["nat-timeout"]}"`);
+  if (natTimeoutMs < 1_000) {
+    throw new UsageError(`--nat-timeout must be 1 or more, got "${values["nat-timeout"]}"`);
+  }
   if (durationMs < 5_000) throw new UsageError(`--duration must be 5 or more, got "${values.duration}"`);
   return {
     natTimeoutMs,

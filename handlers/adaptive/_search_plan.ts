@@ -109,7 +109,9 @@ function above(timeoutMs: number): number {
 function pointsOf({ startMs, maxMs, ladder, marginMs, fraction }: SearchPlanOptions): number[] {
   const rungs = ladder.map(({ timeoutMs }) => timeoutMs).filter((ms) => ms > startMs * 1.02 && ms < maxMs);
   // The longest idle time of all has to pass only.
-  const fixed = [...new Set([tenths(startMs), ...rungs.flatMap((ms) => [below(ms), above(ms)]), below(maxMs)])]
+  const fixed = [
+    ...new Set([tenths(startMs), ...rungs.flatMap((ms) => [below(ms), above(ms)]), below(maxMs)]),
+  ]
     .filter((ms) => ms <= below(maxMs)).sort((a, b) => a - b);
   const points: number[] = [];
   fixed.forEach((ms, index) => {
@@ -124,7 +126,12 @@ function pointsOf({ startMs, maxMs, ladder, marginMs, fraction }: SearchPlanOpti
 }
 
 /** Into how many steps a gap has to be cut so that the interval ends up above the fraction. */
-function stepsBetween(fromMs: number, toMs: number, marginMs: (ms: number) => number, fraction: number): number {
+function stepsBetween(
+  fromMs: number,
+  toMs: number,
+  marginMs: (ms: number) => number,
+  fraction: number,
+): number {
   let steps = 0;
   for (let ms = fromMs; ms < toMs * 0.999; steps++) {
     // lo = T / step, and lo - margin is to be fraction * T.
@@ -160,10 +167,9 @@ function solve(points: readonly number[], options: SearchPlanOptions): Int16Arra
     notUsable[first] = cell;
   }
   const msCost = (from: number, to: number, usableFrom: number) =>
-    from > to
-      ? 0
-      : costPerMs[to + 1]! - costPerMs[from]! +
-        USABLE_WEIGHT * Math.max(0, costPerMs[to + 1]! - costPerMs[Math.min(Math.max(from, usableFrom), to + 1)]!);
+    from > to ? 0 : costPerMs[to + 1]! - costPerMs[from]! +
+      USABLE_WEIGHT *
+        Math.max(0, costPerMs[to + 1]! - costPerMs[Math.min(Math.max(from, usableFrom), to + 1)]!);
   /** What it costs to end the search here: the share of the timeout that is given away. */
   const endCost = (first: number, last: number) => {
     const loMs = first === 0 ? 0 : points[first - 1]!;

@@ -162,7 +162,9 @@ class EdgeSearch implements IntervalSearch {
 
   get intervalMs(): number {
     const { safeMs } = this.#rule;
-    if (this.#phase.kind === "doubting" || this.#loMs === 0) return Math.min(safeMs, (this.#hiMs ?? Infinity) / 2);
+    if (this.#phase.kind === "doubting" || this.#loMs === 0) {
+      return Math.min(safeMs, (this.#hiMs ?? Infinity) / 2);
+    }
     // The safe interval is not given up for having been proven.
     return Math.max(this.#loMs - this.#marginMs(this.#loMs), Math.min(safeMs, this.#loMs));
   }
@@ -246,7 +248,9 @@ class EdgeSearch implements IntervalSearch {
   }
 
   #settleIfDone(atMs: number): void {
-    if (this.#phase.kind !== "doubting" && this.#next() === undefined) this.#settle(atMs, this.#rule.retryAfterMs);
+    if (this.#phase.kind !== "doubting" && this.#next() === undefined) {
+      this.#settle(atMs, this.#rule.retryAfterMs);
+    }
   }
 
   #settle(atMs: number, retryAfterMs: number): void {

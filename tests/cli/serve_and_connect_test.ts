@@ -21,7 +21,8 @@ class Command implements AsyncDisposable {
       stderr: "null",
       stdin: "null",
     }).spawn();
-    this.#lines = this.#child.stdout.pipeThrough(new TextDecoderStream()).pipeThrough(new TextLineStream()).getReader();
+    this.#lines = this.#child.stdout.pipeThrough(new TextDecoderStream()).pipeThrough(new TextLineStream())
+      .getReader();
   }
 
   /** The next line. */

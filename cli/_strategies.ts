@@ -10,6 +10,7 @@ import { milliseconds, oneOf } from "./options.ts";
 
 /** The options that a strategy may take. */
 export const STRATEGY_OPTIONS = {
+  where: { type: "string" },
   interval: { type: "string" },
   start: { type: "string" },
   step: { type: "string" },
@@ -22,15 +23,26 @@ type Name = keyof typeof STRATEGY_OPTIONS;
 /** What the user gave, as text. */
 export type StrategyValues = { readonly [K in Name]?: string } & { readonly strategy: string };
 
-type Times = { readonly [K in Name]?: number };
+/** What the user gave, read: times in ms. */
+interface Settings {
+  where?: "scout" | "main";
+  interval?: number;
+  start?: number;
+  step?: number;
+  margin?: number;
+  max?: number;
+}
 
 interface Entry {
   readonly takes: readonly Name[];
-  readonly make: (ms: Times) => IntervalStrategy;
+  readonly make: (settings: Settings) => IntervalStrategy;
 }
 
 const STRATEGIES: Readonly<Record<string, Entry>> = {
-  edge: { takes: ["start", "max"], make: ({ start, max }) => edge({ startMs: start, maxMs: max }) },
+  edge: {
+    takes: ["where", "start", "max"],
+    make: ({ where, start, max }) => edge({ where, startMs: start, maxMs: max }),
+  },
   stepwise: {
     takes: ["start", "step", "margin", "max"],
     make: ({ start, step, margin, max }) =>
@@ -50,18 +62,19 @@ const MAX_SECONDS = 13_107;
 export function strategyFor(values: StrategyValues): IntervalStrategy {
   const name = oneOf("--strategy", values.strategy, Object.keys(STRATEGIES));
   const { takes, make } = STRATEGIES[name]!;
-  const times: { [K in Name]?: number } = {};
+  const settings: Settings = {};
   for (const option of Object.keys(STRATEGY_OPTIONS) as Name[]) {
-    const ms = milliseconds(`--${option}`, values[option], {
-      max: MAX_SECONDS,
-      allowZero: option === "margin",
-    });
-    if (ms === undefined) continue;
+    const text = values[option];
+    if (text === undefined) continue;
     if (!takes.includes(option)) throw new UsageError(`--${option} means nothing with --strategy ${name}`);
-    times[option] = ms;
+    if (option === "where") settings.where = oneOf<"scout" | "main">("--where", text, ["scout", "main"]);
+    else {settings[option] = milliseconds(`--${option}`, text, {
+        max: MAX_SECONDS,
+        allowZero: option === "margin",
+      });}
   }
   try {
-    return make(times);
+    return make(settings);
   } catch (error) {
     throw new UsageError((error as Error).message, { cause: error });
   }

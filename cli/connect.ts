@@ -36,6 +36,8 @@ Options:
                           stepwise  the classic rule: longer step by step, until
                                     a value has failed 5 times
                           fixed     always the same
+  --where NAME            edge: trials on a second link (scout) or on the only
+                          one (main), where a second one is unwelcome (scout)
   --interval SECONDS      fixed: the interval (240)
   --start SECONDS         edge, stepwise: the first value to try (28; 270)
   --step SECONDS          stepwise: how much longer each time (60)
@@ -92,7 +94,7 @@ async function run(args: readonly string[], io: CommandIo): Promise<number> {
       log.note(report.kind === "error" ? String(report.error) : "a message was not understood"),
   });
   let lastMessage = 0;
-  const stopSending = sendEveryMs === undefined ? undefined : repeat(io, sendEveryMs, () => {
+  const stopSending = repeat(io, sendEveryMs === undefined ? [] : [sendEveryMs], () => {
     const n = ++lastMessage;
     channel.writeAndFlush({ message: n } satisfies Message).onSettled((error) => {
       if (error === undefined) log.event({ event: "sent", n });
@@ -104,12 +106,12 @@ async function run(args: readonly string[], io: CommandIo): Promise<number> {
       if (error !== undefined) resolve(error as Error);
     });
   });
-  const error = await Promise.race([stopped(io.signal), failed, channel.closed]);
+  const error = await Promise.race([failed, stopped(io.signal), channel.closed]);
   const isWanted = io.signal.aborted;
-  stopSending?.();
+  stopSending();
   await channel.close();
-  if (isWanted) return 0;
   if (error instanceof TypeError) throw new UsageError(error.message, { cause: error });
+  if (isWanted) return 0;
   io.error(error?.message ?? `Cannot go on: the channel to ${url} was closed`);
   return 1;
 }

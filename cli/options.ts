@@ -56,6 +56,18 @@ export function milliseconds(
 }
 
 /**
+ * Reads times in seconds, separated by commas.
+ *
+ * @param name The option, as the user wrote it.
+ * @param text Its value; undefined if it was not given.
+ * @returns The times in ms, at least one, or undefined if it was not given.
+ * @throws {UsageError} If one is no finite number above 0.
+ */
+export function millisecondsList(name: string, text: string | undefined): number[] | undefined {
+  return text?.split(",").map((part) => milliseconds(name, part)!);
+}
+
+/**
  * Reads a whole number.
  *
  * @param name The option, as the user wrote it.

@@ -8,7 +8,7 @@ import { answerKeepAlive, ServerBootstrap } from "../mod.ts";
 import { ChatServer } from "./chat_server.ts";
 import { type Command, type CommandIo, UsageError } from "./command.ts";
 import { EventLog } from "./_event_log.ts";
-import { milliseconds, parseOptions, wholeNumber } from "./options.ts";
+import { milliseconds, millisecondsList, parseOptions, wholeNumber } from "./options.ts";
 import { transportFor } from "./_transport_for.ts";
 
 const HELP = `Usage: longlink serve --listen ADDRESS [options]
@@ -17,8 +17,9 @@ A chat server. It answers heartbeats, pushes numbered messages to the clients
 that have joined, and repeats after a reconnect what a client has not confirmed.
 
 Options:
-  --listen ADDRESS        tcp://HOST:PORT or ws://HOST:PORT; port 0: any free one
+  --listen ADDRESS        tcp://HOST:PORT or ws://HOST:PORT; port 0: any
   --push-every SECONDS    push a message so often (never)
+  --push-gaps S,S,...     or push after these gaps in turn, over and over
   --max-scouts N          how many second links a client may have for trials at
                           the same time, 0 to 16 (4)
   --json                  print one JSON object a line for each event:
@@ -41,6 +42,7 @@ async function run(args: readonly string[], io: CommandIo): Promise<number> {
   const { values, positionals } = parseOptions(args, {
     "listen": { type: "string" },
     "push-every": { type: "string" },
+    "push-gaps": { type: "string" },
     "max-scouts": { type: "string", default: "4" },
     "json": { type: "boolean", default: false },
     "help": { type: "boolean", short: "h", default: false },
@@ -51,7 +53,11 @@ async function run(args: readonly string[], io: CommandIo): Promise<number> {
   }
   if (positionals[0] !== undefined) throw new UsageError(`Unexpected argument '${positionals[0]}'`);
   if (values.listen === undefined) throw new UsageError("--listen ADDRESS is missing");
-  const pushEveryMs = milliseconds("--push-every", values["push-every"]);
+  const everyMs = milliseconds("--push-every", values["push-every"]);
+  const gapsMs = millisecondsList("--push-gaps", values["push-gaps"]);
+  if (everyMs !== undefined && gapsMs !== undefined) {
+    throw new UsageError("--push-every and --push-gaps exclude each other");
+  }
   const maxScouts = wholeNumber("--max-scouts", values["max-scouts"], 16);
   const transport = transportFor("--listen", values.listen, ["tcp", "ws"]);
 
@@ -79,17 +85,24 @@ async function run(args: readonly string[], io: CommandIo): Promise<number> {
     throw error;
   }
   log.note(`listening on ${server.address}`);
-  const stopPushing = pushEveryMs === undefined ? undefined : repeat(io, pushEveryMs, () => chat.push());
+  const stopPushing = repeat(io, everyMs === undefined ? gapsMs ?? [] : [everyMs], () => chat.push());
   await stopped(io.signal);
-  stopPushing?.();
+  stopPushing();
   await server.close();
   return 0;
 }
 
-/** Does something again and again. @returns A function that ends it. */
-export function repeat({ loop }: CommandIo, everyMs: number, task: () => void): () => void {
+/**
+ * Does something again and again.
+ *
+ * @param gapsMs How long after the time before, ms, in turn; never if there are none.
+ * @returns A function that ends it.
+ */
+export function repeat({ loop }: CommandIo, gapsMs: readonly number[], task: () => void): () => void {
+  if (gapsMs.length === 0) return () => {};
+  let count = 0;
   const next = () =>
-    loop.schedule(everyMs, () => {
+    loop.schedule(gapsMs[count++ % gapsMs.length]!, () => {
       timer = next();
       task();
     });

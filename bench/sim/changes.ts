@@ -33,24 +33,42 @@ export interface ChangeOutcome {
 
 /** Lets the timeout fall to a fifth. */
 export function falls(contestant: Contestant, modes: readonly ExpiryMode[]): Promise<ChangeOutcome[]> {
-  return changes(contestant, modes, FALLING_S, 1 / FACTOR, CHANGE_MS + 6 * HOUR_MS, (result, changeMs) => {
-    const before = result.intervals.findLast(({ atMs }) => atMs <= changeMs)!;
-    const lastMs = result.lastBeforeChangesMs[0]!;
-    const lower = result.intervals.find(({ atMs, intervalMs }) =>
-      atMs > changeMs && intervalMs < before.intervalMs
-    );
-    return lower === undefined ? null : lower.atMs - Math.max(changeMs, lastMs + before.intervalMs);
-  });
+  return changes(
+    contestant,
+    modes,
+    FALLING_S,
+    1 / FACTOR,
+    CHANGE_MS + 6 * HOUR_MS,
+    (result, mode, changeMs) => {
+      const before = result.intervals.findLast(({ atMs }) => atMs <= changeMs)!;
+      // A box that cuts by itself takes the beat along; the next one is that of the next link.
+      const cut = result.log.find(({ atMs, what }) =>
+        atMs >= changeMs && what.startsWith("link down: reset")
+      );
+      const lastMs = mode === "reset" && cut !== undefined ? cut.atMs : result.lastBeforeChangesMs[0]!;
+      const lower = result.intervals.find(({ atMs, intervalMs }) =>
+        atMs > changeMs && intervalMs < before.intervalMs
+      );
+      return lower === undefined ? null : lower.atMs - Math.max(changeMs, lastMs + before.intervalMs);
+    },
+  );
 }
 
 /** Lets the timeout rise fivefold. */
 export function rises(contestant: Contestant, modes: readonly ExpiryMode[]): Promise<ChangeOutcome[]> {
-  return changes(contestant, modes, RISING_S, FACTOR, CHANGE_MS + 2 * DAY_MS, (result, changeMs, toMs) => {
-    const adopted = result.intervals.find(({ atMs, intervalMs }) =>
-      atMs > changeMs && intervalMs >= 0.9 * toMs && intervalMs < toMs
-    );
-    return adopted === undefined ? null : adopted.atMs - changeMs;
-  });
+  return changes(
+    contestant,
+    modes,
+    RISING_S,
+    FACTOR,
+    CHANGE_MS + 2 * DAY_MS,
+    (result, _mode, changeMs, toMs) => {
+      const adopted = result.intervals.find(({ atMs, intervalMs }) =>
+        atMs > changeMs && intervalMs >= 0.9 * toMs && intervalMs < toMs
+      );
+      return adopted === undefined ? null : adopted.atMs - changeMs;
+    },
+  );
 }
 
 async function changes(
@@ -59,7 +77,7 @@ async function changes(
   fromTimeoutsS: readonly number[],
   factor: number,
   lengthMs: number,
-  late: (result: RunResult, changeMs: number, toMs: number) => number | null,
+  late: (result: RunResult, mode: ExpiryMode, changeMs: number, toMs: number) => number | null,
 ): Promise<ChangeOutcome[]> {
   const found: ChangeOutcome[] = [];
   for (const mode of modes) {
@@ -69,7 +87,7 @@ async function changes(
         const toMs = fromS * 1_000 * factor;
         const timeouts = [{ fromMs: 0, timeoutMs: fromS * 1_000 }, { fromMs: changeMs, timeoutMs: toMs }];
         const result = await run({ strategy: strategy(), mode, timeouts, lengthMs });
-        found.push({ mode, fromS, toS: toMs / 1_000, lateMs: late(result, changeMs, toMs) });
+        found.push({ mode, fromS, toS: toMs / 1_000, lateMs: late(result, mode, changeMs, toMs) });
       }
     }
   }

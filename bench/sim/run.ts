@@ -303,9 +303,11 @@ class Recorder implements ChannelHandler {
   #look({ loop, pipeline }: ChannelHandlerContext): void {
     if (this.#settledMs !== null) return;
     const snapshot = pipeline.get(AdaptiveIntervalHandler)!.snapshot()!;
-    if (this.#intervals.length === 0) this.#noteInterval(loop.now(), snapshot.intervalMs);
+    const isFirst = this.#intervals.length === 0;
+    if (isFirst) this.#noteInterval(loop.now(), snapshot.intervalMs);
     if (!snapshot.isSettled) return;
-    this.#settledMs = loop.now();
+    // What has nothing to learn has settled before it starts.
+    this.#settledMs = isFirst ? this.startMs! : loop.now();
     this.#beatsBefore = snapshot.heartbeats;
   }
 }

@@ -70,7 +70,6 @@ export class ProbeSession {
    * Checks the options; nothing is connected yet.
    *
    * @throws {RangeError} If a number is out of range.
-   * @throws {TypeError} If the heartbeats' format has no pong.
    */
   constructor(options: ProbeSessionOptions) {
     const { transport, loop, scoutHandlers } = options;

@@ -5,7 +5,8 @@
  */
 
 import type { ExpiryMode } from "./nat.ts";
-import { run, type RunResult } from "./run.ts";
+import type { RunResult } from "./recorder.ts";
+import { run } from "./run.ts";
 import type { Contestant } from "./strategies.ts";
 
 const HOUR_MS = 3_600_000;

@@ -5,15 +5,11 @@ export class Progress {
   readonly #isTerminal = Deno.stderr.isTerminal();
   #last = "";
 
-  /** What is being done now; after a colon or comma, how far. */
-  say(what: string): void {
-    if (this.#isTerminal) {
-      this.#write(`\r\x1b[K${what}`);
-      return;
-    }
-    const step = what.split(/[,\d]/, 1)[0]!.trim();
-    if (step !== this.#last) this.#write(`${step}\n`);
-    this.#last = step;
+  /** What is being done now, and how far it is. */
+  say(what: string, done?: number, all?: number): void {
+    if (this.#isTerminal) this.#write(`\r\x1b[K${what}${all === undefined ? "" : `, ${done} of ${all}`}`);
+    else if (what !== this.#last) this.#write(`${what}\n`);
+    this.#last = what;
   }
 
   /** Nothing more comes. */

@@ -5,7 +5,8 @@
  */
 
 import type { ExpiryMode } from "./nat.ts";
-import { MAX_MS, run, type RunOptions } from "./run.ts";
+import { MAX_MS } from "./recorder.ts";
+import { run, type RunOptions } from "./run.ts";
 import type { Contestant } from "./strategies.ts";
 
 /** One strategy on one network. Null: never. */

@@ -5,7 +5,8 @@
  */
 
 import type { Conditions, Row } from "./row.ts";
-import { type IntervalFrom, run } from "./run.ts";
+import type { IntervalFrom } from "./recorder.ts";
+import { run } from "./run.ts";
 import { quantile } from "./statistics.ts";
 import type { Contestant } from "./strategies.ts";
 import { percent, shown } from "./text_table.ts";
@@ -134,7 +135,7 @@ function chart(
     text(
       16,
       48,
-      "Simulated with the library's own handlers; each line ends where the strategy is by then",
+      "Simulated with the library's own handlers. Where a line falls to the ground a link was lost.",
       "quiet",
     ),
   ];

@@ -8,19 +8,20 @@ import type { ChangeOutcome } from "./changes.ts";
 import type { Kind } from "./population.ts";
 import type { Outcome, Row } from "./row.ts";
 import { quantile, share } from "./statistics.ts";
-import { percent, shown } from "./text_table.ts";
+import { percent, shown, times } from "./text_table.ts";
 
 /** Everything that was measured of one strategy. */
 export interface Measured {
   readonly name: string;
+  readonly isOurs: boolean;
   readonly ladder: readonly Outcome[];
   readonly elsewhere: readonly Outcome[];
   /** On networks drawn from the data file. */
   readonly population: readonly { readonly kind: Kind; readonly outcome: Outcome }[];
-  /** With outages; undefined where they change nothing (a fixed interval). */
-  readonly outages: readonly Outcome[] | undefined;
-  readonly falls: readonly ChangeOutcome[] | undefined;
-  readonly rises: readonly ChangeOutcome[] | undefined;
+  /** With outages; absent, like the next two, where there is nothing to learn (a fixed interval). */
+  readonly outages?: readonly Outcome[];
+  readonly falls?: readonly ChangeOutcome[];
+  readonly rises?: readonly ChangeOutcome[];
 }
 
 /** One figure for one strategy. */
@@ -68,13 +69,14 @@ export const TARGETS: readonly Target[] = [
   {
     what: "settled after, T on the ladder: median / p90",
     wanted: ["<= 5 T / 8 T", "<= 8 T / 12 T"],
-    figure: ({ ladder, falls }, isMain) => falls && spread(ladder, ({ settledInT }) => settledInT, isMain ? [8, 12] : [5, 8]),
+    figure: ({ ladder, falls }, isMain) =>
+      falls && spread(ladder, ({ settledInT }) => settledInT, isMain ? [8, 12] : [5, 8]),
   },
   {
     what: "settled after, elsewhere: median / p90",
     wanted: ["<= 7.5 T / 9.5 T", "<= 8 T / 12 T"],
-    figure: ({ elsewhere }, isMain) =>
-      spread(elsewhere, ({ settledInT }) => settledInT, isMain ? [8, 12] : [7.5, 9.5]),
+    figure: ({ elsewhere, falls }, isMain) =>
+      falls && spread(elsewhere, ({ settledInT }) => settledInT, isMain ? [8, 12] : [7.5, 9.5]),
   },
   {
     what: "interval >= 0.8 T after: median (data file)",
@@ -172,8 +174,4 @@ function worstMode(outcomes: readonly Outcome[], value: (row: Row) => number | n
     ...MODES.map((mode) => outcomes.filter(({ row }) => row.mode === mode).map(({ row }) => value(row)))
       .filter((values) => values.length > 0).map((values) => quantile(values, part)),
   );
-}
-
-function times(value: number): string {
-  return value === Infinity ? "never" : `${shown(value, value < 20 ? 1 : 0)} T`;
 }

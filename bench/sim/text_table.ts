@@ -19,6 +19,11 @@ export function shown(value: number | null, decimals: number): string {
   return value === null || !Number.isFinite(value) ? "-" : value.toFixed(decimals);
 }
 
+/** So many timeouts. */
+export function times(value: number | null): string {
+  return value === null || value === Infinity ? "never" : `${shown(value, value < 20 ? 1 : 0)} T`;
+}
+
 /** A share in per cent: exactly 0 looks like 0, and a small one does not. */
 export function percent(part: number, decimals = 1): string {
   if (part === 0) return "0";

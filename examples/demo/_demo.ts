@@ -95,8 +95,10 @@ export class Demo {
     return this.#adaptive[0]?.snapshot();
   }
 
+  /** The interval that was found; while the search goes on, no more than what has survived. */
   get learnedMs(): number {
-    return this.#learnedMs;
+    const { isSettled = false, bracket = { loMs: 0 } } = this.snapshot ?? {};
+    return isSettled ? this.#learnedMs : Math.min(this.#learnedMs, bracket.loMs);
   }
 
   /** Starts all three, and ends when the answer has held for a while, or time is up. */
@@ -149,12 +151,13 @@ export class Demo {
 
   #result(): DemoResult {
     const { natTimeoutMs, natMode, strategy } = this.options;
+    const { learnedMs } = this;
     return {
       natTimeoutMs,
       natMode,
       strategy,
-      learnedMs: Math.round(this.#learnedMs),
-      fraction: Number((this.#learnedMs / natTimeoutMs).toFixed(3)),
+      learnedMs: Math.round(learnedMs),
+      fraction: Number((learnedMs / natTimeoutMs).toFixed(3)),
       heartbeats: this.snapshot?.heartbeats ?? 0,
       pushesSent: this.pushesSent,
       pushesDelivered: this.pushesDelivered,
@@ -164,9 +167,16 @@ export class Demo {
     };
   }
 
-  /** Random moments: bursts of one to three, and silences from short to longer than the NAT allows. */
+  /**
+   * Random moments: bursts of one to three after silences that are mostly a
+   * little longer than the NAT allows. `stepwise()` needs six whole silences of
+   * up to 1.1 times that, and evenly spread gaps would leave it too few of them
+   * to come to an end within the demo's time.
+   */
   #pushSoon(): void {
-    const gapMs = this.options.natTimeoutMs * (0.3 + 1.9 * this.#random());
+    const isShort = this.#random() < 0.15;
+    const share = isShort ? 0.2 + 0.5 * this.#random() : 1.1 + 0.35 * this.#random();
+    const gapMs = this.options.natTimeoutMs * share;
     this.#pushTimer = this.#loop.schedule(gapMs, () => {
       const count = 1 + Math.floor(3 * this.#random());
       for (let i = 0; i < count; i++) this.#push();

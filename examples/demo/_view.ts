@@ -148,7 +148,7 @@ export function summary(result: DemoResult): string[] {
     `reconnects         ${result.reconnects}`,
     `took               ${seconds(result.durationMs)}`,
   ];
-  if (fraction >= 1) {
+  if (fraction >= 1 && result.natMode === "loose") {
     lines.push(
       "The interval is longer than the NAT allows: this NAT lets the client's own packet bring a forgotten link",
       "back, so the client's heartbeats are answered, while pushes of the server in between are lost or late.",

@@ -40,6 +40,8 @@ Deno.test("summary() says why an interval above the timeout is no success", () =
   };
   assert(summary(result).some((line) => line.includes("longer than the NAT allows")));
   assert(!summary({ ...result, fraction: 0.97, pushesLate: 0 }).some((line) => line.includes("longer than")));
+  // A strict NAT does no such thing, so it must not be blamed for it.
+  assert(!summary({ ...result, natMode: "strict" }).some((line) => line.includes("bring a forgotten link")));
   assert(summary({ ...result, pushesDelivered: 7 }).some((line) => line.includes("1 pushes did not arrive")));
 });
 

@@ -1,14 +1,13 @@
 import {
   answerKeepAlive,
   type AnswerKeepAliveOptions,
-  type ChannelHandler,
   HeartbeatDecoder,
   HeartbeatEncoder,
   IdleStateHandler,
   VarintFrameDecoder,
   VarintFrameEncoder,
 } from "../../handlers/mod.ts";
-import { ServerBootstrap, VirtualEventLoop } from "../../pipeline/mod.ts";
+import { type ChannelHandler, ServerBootstrap, VirtualEventLoop } from "../../pipeline/mod.ts";
 import { NatNetwork } from "./_nat_network.ts";
 
 /** The handlers below a probe, and below its scouts. */

@@ -8,7 +8,6 @@ import {
 } from "@std/assert";
 import {
   type AnswerKeepAliveOptions,
-  type ChannelHandler,
   Heartbeat,
   HeartbeatDecoder,
   HeartbeatEncoder,
@@ -18,7 +17,13 @@ import {
   rawFormat,
   ReconnectHandler,
 } from "../../handlers/mod.ts";
-import { Bootstrap, type Channel, EmbeddedChannel } from "../../pipeline/mod.ts";
+import {
+  Bootstrap,
+  type Channel,
+  type ChannelHandler,
+  EmbeddedChannel,
+  type PipelineError,
+} from "../../pipeline/mod.ts";
 import { serverBehindNat, until, wire } from "./_probe_rig.ts";
 import { Collector } from "./_rig.ts";
 
@@ -203,7 +208,7 @@ Deno.test("ProbeHandler.snapshot() tells what is being tried and how long that t
   channel.close();
 });
 
-Deno.test("ProbeHandler() refuses options out of range, and a format that has no answer", () => {
+Deno.test("ProbeHandler() refuses options out of range", () => {
   const scoutHandlers = wire;
   for (
     const options of [
@@ -224,12 +229,23 @@ Deno.test("ProbeHandler() refuses options out of range, and a format that has no
       "Cannot make the handler",
     );
   }
+});
+
+Deno.test("ProbeHandler refuses a format that has no answer", () => {
   const format = rawFormat({ ping: new Uint8Array([1]) });
-  const handlers = [
-    new IdleStateHandler(),
-    new HeartbeatDecoder({ format }),
-    new HeartbeatEncoder({ format }),
-    new ProbeHandler({ scoutHandlers }),
-  ];
-  assertThrows(() => new EmbeddedChannel({ handlers }), Error);
+  const errors: unknown[] = [];
+  new EmbeddedChannel({
+    handlers: [
+      new IdleStateHandler(),
+      new HeartbeatDecoder({ format }),
+      new HeartbeatEncoder({ format }),
+      { exceptionCaught: (_context, error) => errors.push(error) },
+      new ProbeHandler({ scoutHandlers: wire }),
+    ],
+  });
+  const { cause } = errors[0] as PipelineError;
+  assertEquals(
+    (cause as Error).message,
+    'Cannot probe: the format "raw" has no pong, so nothing would be answered',
+  );
 });

@@ -21,7 +21,7 @@ import type {
   VerdictEvent,
 } from "./keep_alive_event.ts";
 import { type KnowledgeOwner, NetworkKnowledge } from "./_network_knowledge.ts";
-import { Scout, type ScoutOwner, type ScoutReport } from "./_scout.ts";
+import { Scouting, type ScoutingOwner } from "./_scouting.ts";
 import { sendHeartbeat } from "./_send_heartbeat.ts";
 import type { IntervalStore } from "./stores/interval_store.ts";
 
@@ -58,13 +58,6 @@ interface Suspicion {
   readonly atMs: number;
 }
 
-/** Whether the main link answers while a scout does not. */
-interface Check {
-  state: "pending" | "steady" | "unsteady";
-  /** The scout's failure that waits for the answer. */
-  suspicion: Suspicion | undefined;
-}
-
 const NO_PEER: Peer = { longestHoldMs: 0, takesScouts: false };
 const TENTH_MS = 100;
 /** Answers that come so much before their time are wrong; traffic that was on its way explains less. */
@@ -77,7 +70,7 @@ const RETRY_FIRST = 15;
 const RETRY_LAST = 600;
 
 /** The mind of an AdaptiveIntervalHandler, for one channel. */
-export class IntervalController implements BeatOwner, ScoutOwner, KnowledgeOwner {
+export class IntervalController implements BeatOwner, ScoutingOwner, KnowledgeOwner {
   readonly #settings: AdaptiveSettings;
   readonly #context: ChannelHandlerContext;
   readonly #idleState: IdleStateHandler;
@@ -95,9 +88,9 @@ export class IntervalController implements BeatOwner, ScoutOwner, KnowledgeOwner
   #silence: Silence | undefined = undefined;
   #suspicion: Suspicion | undefined = undefined;
   /** When somebody last said that the network changed: it takes links along, whatever they survived until then. */
-  #networkChangedMs = -Infinity;
-  #check: Check | undefined = undefined;
-  #scout: Scout | undefined = undefined;
+  #networkChangedMs = -1;
+  /** There once the peer has said that it takes scouts. */
+  #scouting: Scouting | undefined = undefined;
   #retryTimer: Timer | undefined = undefined;
   /** How often a new link was tried since the last one was lost, and when it was tried last. */
   #tries = 0;
@@ -142,7 +135,7 @@ export class IntervalController implements BeatOwner, ScoutOwner, KnowledgeOwner
       direction,
       isValid: this.#isValid,
       roundTripMs: this.#beat.roundTrip.roundTripMs,
-      isScouting: this.#scout !== undefined,
+      isScouting: this.#scouting?.isOut ?? false,
       heartbeats: this.#heartbeats,
       missed: this.#missed,
       strayPongs: this.#strayPongs,
@@ -181,10 +174,8 @@ export class IntervalController implements BeatOwner, ScoutOwner, KnowledgeOwner
     this.#phase = "down";
     this.#hold = undefined;
     this.#silence = undefined;
-    this.#check = undefined;
     this.#beat.stop();
-    this.#scout?.recall();
-    this.#scout = undefined;
+    this.#scouting?.recall();
     this.#retryTimer?.cancel();
     this.#retryTimer = undefined;
     this.#idleState.setIdleTimes({});
@@ -197,17 +188,14 @@ export class IntervalController implements BeatOwner, ScoutOwner, KnowledgeOwner
         this.#pongRead(heartbeat);
         return true;
       case "hello":
-        this.#peer = {
-          longestHoldMs: heartbeat.timeMs,
-          takesScouts: (heartbeat.abilities! & SCOUTS) !== 0 && this.#settings.scoutHandlers !== undefined,
-        };
+        this.#helloRead(heartbeat);
         return true;
       case "void":
-        if (!this.#scout?.takeTicket(heartbeat)) this.#voidRead(heartbeat);
+        if (!this.#scouting?.takeTicket(heartbeat)) this.#voidRead(heartbeat);
         return true;
       case "scout":
         // A ticket may come after its scout was called back.
-        if (!this.#scout?.takeTicket(heartbeat) && !this.#beat.hasAsked(heartbeat.sequence)) {
+        if (!this.#scouting?.takeTicket(heartbeat) && !this.#beat.hasAsked(heartbeat.sequence)) {
           this.#strayRead(heartbeat);
         }
         return true;
@@ -282,7 +270,7 @@ export class IntervalController implements BeatOwner, ScoutOwner, KnowledgeOwner
     this.#fire({ type: "beat", outcome: "answered", roundTripMs, unanswered: 0 } satisfies BeatEvent);
     // A network on which heartbeats get lost is not stable yet.
     if (this.#warmUpLeft > 0 && unanswered === 0) this.#warmUpLeft--;
-    this.#endCheck(unanswered === 0 ? "steady" : "unsteady");
+    this.#scouting?.mainAnswered(unanswered === 0 ? "steady" : "unsteady");
     const silence = this.#silence;
     this.#silence = undefined;
     if (silence !== undefined) {
@@ -299,7 +287,7 @@ export class IntervalController implements BeatOwner, ScoutOwner, KnowledgeOwner
   beatMissed(unanswered: number): void {
     this.#missed++;
     this.#fire({ type: "beat", outcome: "missed", unanswered } satisfies BeatEvent);
-    this.#endCheck("unsteady");
+    this.#scouting?.mainAnswered("unsteady");
   }
 
   beatDied(unanswered: number): void {
@@ -321,43 +309,27 @@ export class IntervalController implements BeatOwner, ScoutOwner, KnowledgeOwner
     this.#context.channel.drop("unanswered");
   }
 
-  // --- what a scout tells ---
+  // --- what scouting tells ---
+
+  nextScoutTrialMs(): number | undefined {
+    return this.#settings.strategy.trials === "scout" && this.#peer.takesScouts ? this.#trialMs() : undefined;
+  }
 
   takeSequence(): number {
     return this.#beat.takeSequence();
   }
 
-  scoutMissed(): void {
-    this.#check = { state: "pending", suspicion: undefined };
+  askMain(): void {
     this.#beat.start(this.#context.loop);
   }
 
-  scoutReports({ idleMs, outcome, reason }: ScoutReport): void {
-    if (outcome === "passed") {
-      this.#voidTrials = 0;
-      this.#lateHolds = 0;
-      this.#judge(idleMs, "passed", reason);
-      this.#goOnWithScout();
-      this.#update("trial passed");
-      return;
-    }
-    this.#scout = undefined;
-    if (outcome === "died") {
-      const check = this.#check ??= { state: "pending", suspicion: undefined };
-      check.suspicion = { idleMs, reason, atMs: this.#context.loop.now() };
-      if (check.state === "pending") this.#beat.start(this.#context.loop);
-      else this.#endCheck(check.state);
-    } else {
-      this.#check = undefined;
-      // Once is a slow network. Twice is a network that lets pushes through only after the client has spoken.
-      if (outcome === "late" && ++this.#lateHolds >= MAX_STRANGE) {
-        this.#lateHolds = 0;
-        this.#judge(idleMs, "failed", reason);
-      } else {
-        this.#judge(idleMs, "void", reason);
-      }
-    }
-    this.#update("trial over");
+  trialJudged(idleMs: number, outcome: Outcome, reason: string): void {
+    if (outcome !== "void") this.#voidTrials = 0;
+    this.#judge(idleMs, outcome, reason);
+  }
+
+  trialOver(reason: string): void {
+    this.#update(reason);
   }
 
   // --- what the knowledge of the network tells ---
@@ -380,6 +352,12 @@ export class IntervalController implements BeatOwner, ScoutOwner, KnowledgeOwner
     }
     const kind = this.#beat.answered(this.#context.loop, this.#carriesFields ? pong.sequence : undefined);
     if (kind === "stray") this.#strayRead(pong);
+  }
+
+  #helloRead({ timeMs, abilities }: Heartbeat): void {
+    const takesScouts = (abilities! & SCOUTS) !== 0 && this.#settings.scoutHandlers !== undefined;
+    this.#peer = { longestHoldMs: timeMs, takesScouts };
+    if (takesScouts) this.#scouting ??= new Scouting(this, this.#context, this.#settings);
   }
 
   #strayRead(heartbeat: Heartbeat): void {
@@ -523,21 +501,6 @@ export class IntervalController implements BeatOwner, ScoutOwner, KnowledgeOwner
     if (expected || again) this.#suspect(Math.min(silentMs, ms), startMs, why);
   }
 
-  #endCheck(state: "steady" | "unsteady"): void {
-    const check = this.#check;
-    if (check === undefined) return;
-    if (check.state === "pending") check.state = state;
-    const { suspicion } = check;
-    if (suspicion === undefined) return;
-    this.#check = undefined;
-    if (check.state === "steady") {
-      this.#voidTrials = 0;
-      this.#judge(suspicion.idleMs, "failed", suspicion.reason);
-    } else {
-      this.#judge(suspicion.idleMs, "void", `${suspicion.reason}, and the network was not steady`);
-    }
-  }
-
   #judge(idleMs: number, outcome: Outcome, reason: string): void {
     const verdict = { idleMs, outcome, reason, atMs: this.#context.loop.wallNow() };
     const { search } = this.#knowledge;
@@ -578,7 +541,7 @@ export class IntervalController implements BeatOwner, ScoutOwner, KnowledgeOwner
     // Whatever the interval is now, the peer was told earlier for how long it may hear nothing.
     const writerIdleMs = Math.min(times.writerIdleMs!, this.#announcedMs || Infinity);
     this.#idleState.setIdleTimes({ ...times, writerIdleMs });
-    this.#considerScout();
+    this.#scouting?.consider();
   }
 
   /** Sends a hold or decides on a client-timed beat, and says which silences to be told of. */
@@ -625,9 +588,12 @@ export class IntervalController implements BeatOwner, ScoutOwner, KnowledgeOwner
   }
 
   #mainTrialMs(): number | undefined {
-    if (!this.#ownTrials || !this.#trialsOnMain || !this.#mayTry() || this.#peer.longestHoldMs === 0) {
-      return undefined;
-    }
+    return this.#ownTrials && this.#trialsOnMain ? this.#trialMs() : undefined;
+  }
+
+  /** The idle time that is worth a trial now, if there may be one and the peer serves so long a hold. */
+  #trialMs(): number | undefined {
+    if (!this.#mayTry() || this.#peer.longestHoldMs === 0) return undefined;
     const trialMs = this.#knowledge.search.trialMs?.(this.#context.loop.wallNow());
     return trialMs !== undefined && trialMs <= this.#peer.longestHoldMs ? trialMs : undefined;
   }
@@ -638,40 +604,9 @@ export class IntervalController implements BeatOwner, ScoutOwner, KnowledgeOwner
     return this.#knowledge.search.trialMs?.(this.#context.loop.wallNow()) ?? this.#intervalMs;
   }
 
-  #considerScout(): void {
-    const { scoutHandlers, strategy } = this.#settings;
-    if (strategy.trials !== "scout" || this.#scout !== undefined || this.#check !== undefined) return;
-    if (!this.#peer.takesScouts || scoutHandlers === undefined || !this.#mayTry()) return;
-    const trialMs = this.#nextScoutTrialMs();
-    if (trialMs === undefined) return;
-    this.#scout = new Scout(this, this.#context, this.#settings, scoutHandlers);
-    this.#fire({ type: "trial", idleMs: trialMs, where: "scout" } satisfies TrialEvent);
-    this.#scout?.start(trialMs);
-  }
-
-  #goOnWithScout(): void {
-    const trialMs = this.#mayTry() ? this.#nextScoutTrialMs() : undefined;
-    if (trialMs === undefined) {
-      this.#recallScout(undefined);
-    } else {
-      this.#fire({ type: "trial", idleMs: trialMs, where: "scout" } satisfies TrialEvent);
-      this.#scout?.continue(trialMs);
-    }
-  }
-
-  #nextScoutTrialMs(): number | undefined {
-    const trialMs = this.#knowledge.search.trialMs?.(this.#context.loop.wallNow());
-    return trialMs !== undefined && trialMs <= this.#peer.longestHoldMs ? trialMs : undefined;
-  }
-
-  #recallScout(reason: string | undefined): void {
-    if (this.#scout === undefined) return;
-    this.#scout.recall();
-    this.#scout = undefined;
-    this.#check = undefined;
-    if (reason !== undefined) {
-      this.#fire({ type: "verdict", idleMs: 0, outcome: "void", reason } satisfies VerdictEvent);
-    }
+  #recallScout(reason: string): void {
+    if (!this.#scouting?.recall()) return;
+    this.#fire({ type: "verdict", idleMs: 0, outcome: "void", reason } satisfies VerdictEvent);
   }
 
   /** A trial that said nothing is repeated, but not at once and not in a hurry. */
@@ -713,6 +648,7 @@ export class IntervalController implements BeatOwner, ScoutOwner, KnowledgeOwner
     this.#voidTrials = 0;
     this.#lateHolds = 0;
     this.#lastCutMs = 0;
+    this.#scouting?.forget();
   }
 
   #fire(event: unknown): void {

@@ -148,7 +148,9 @@ function chart(
     );
     drawn.push(text(left - 8, at + 4, `${Math.round(part * timeoutS)} s`, "quiet", "end"));
   }
-  drawn.push(text(left + 8, y(timeoutS * 1_000) - 6, "above this line the link is forgotten", "limit-text"));
+  drawn.push(
+    text(left + width * 0.3, y(timeoutS * 1_000) - 6, "above this line the link is forgotten", "limit-text"),
+  );
   const step = [0.25, 0.5, 1, 2, 4, 6, 12].find((step) => hours / step <= 8) ?? 24;
   for (let hour = 0; hour <= hours + 1e-9; hour += step) {
     drawn.push(text(x(hour * 3_600_000), top + height + 18, `${hour} h`, "quiet", "middle"));
@@ -182,7 +184,7 @@ function comparison(contestants: readonly Contestant[], rows: readonly Row[]): s
   const { top, rowHeight, nameWidth } = BARS;
   const columnWidth = (WIDTH - 32 - nameWidth) / COLUMNS.length;
   const networks = new Set(rows.map(({ timeoutS }) => timeoutS)).size;
-  const drawn = [text(16, top, `Compared on ${networks} networks`, "title")];
+  const drawn = [text(16, top, `Compared on networks with ${networks} idle timeouts`, "title")];
   COLUMNS.forEach(({ title }, index) => {
     const left = 16 + nameWidth + index * columnWidth;
     drawn.push(text(left, top + 24, title[0]), text(left, top + 40, title[1], "quiet"));

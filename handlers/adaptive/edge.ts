@@ -166,7 +166,7 @@ class EdgeSearch implements IntervalSearch {
       return Math.min(safeMs, (this.#hiMs ?? Infinity) / 2);
     }
     // The safe interval is not given up for having been proven.
-    return Math.max(this.#loMs - this.#marginMs(this.#loMs), Math.min(safeMs, this.#loMs));
+    return Math.max(this.#loMs - this.#marginMs(this.#loMs), Math.min(safeMs, this.#loMs * (1 - MARGIN)));
   }
 
   get isSettled(): boolean {

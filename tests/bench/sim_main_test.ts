@@ -47,7 +47,7 @@ Deno.test("sim --json ends with one object of rows", async () => {
   assertEquals([fixed47.finalIntervalS, fixed47.settledInT, fixed47.usableInT], [60, 0, null]);
   const drawn = await Deno.readTextFile(svg);
   assertMatch(drawn, /^<svg [^]*<\/svg>\n$/);
-  assertStringIncludes(drawn, "Compared on 2 networks");
+  assertStringIncludes(drawn, "Compared on networks with 2 idle timeouts");
   await Deno.remove(svg);
 });
 

@@ -427,6 +427,11 @@ export class IntervalController implements BeatOwner, ScoutingOwner, KnowledgeOw
     this.#send(new Heartbeat("hold", { timeMs: holdMs, sequence }));
   }
 
+  #giveUpHold(): void {
+    this.#send(Heartbeat.void(this.#hold!.sequence, "givenUp"));
+    this.#hold = undefined;
+  }
+
   #send(heartbeat: Heartbeat): void {
     sendHeartbeat(this.#context, heartbeat);
   }
@@ -549,13 +554,14 @@ export class IntervalController implements BeatOwner, ScoutingOwner, KnowledgeOw
     const trialMs = this.#mainTrialMs();
     const wantedMs = trialMs ?? this.#intervalMs;
     if (this.#beatsAreHolds && wantedMs <= this.#peer.longestHoldMs) {
+      // A hold that is out is waited for, unless it is longer than may be silent now.
+      if (this.#hold !== undefined && this.#hold.ms > Math.max(wantedMs, this.#intervalMs)) {
+        this.#giveUpHold();
+      }
       if (this.#hold === undefined) this.#sendHold(wantedMs, trialMs !== undefined);
       const { ms } = this.#hold!;
-      // A hold that is out cannot be called back; one that is not too long is waited for.
-      if (ms <= Math.max(wantedMs, this.#intervalMs)) {
-        const answerMs = this.#beat.roundTrip.timeoutMs(0, this.#settings);
-        return { allIdleMs: ms + answerMs, writerIdleMs: 2 * ms };
-      }
+      const answerMs = this.#beat.roundTrip.timeoutMs(0, this.#settings);
+      return { allIdleMs: ms + answerMs, writerIdleMs: 2 * ms };
     }
     if (this.#phase === "searching" && (!this.#ownTrials || this.#peer.longestHoldMs === 0)) {
       const clientTrialMs = this.#ownTrials ? this.#clientTrialMs() : this.#intervalMs;

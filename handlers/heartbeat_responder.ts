@@ -182,7 +182,7 @@ export class HeartbeatResponder implements ChannelHandler {
       case "scout":
         return this.#grantTicket(context, message);
       case "void":
-        return this.#giveUpScout(context, message);
+        return this.#giveUp(context, message);
       default:
         context.fireChannelRead(message);
     }
@@ -250,9 +250,12 @@ export class HeartbeatResponder implements ChannelHandler {
     this.#answer(context, new Heartbeat("scout", { ...ticket, sequence: request.sequence }));
   }
 
-  /** A client's only void: the scout that it asked for under this number is gone. */
-  #giveUpScout({ channel }: ChannelHandlerContext, { sequence }: Heartbeat): void {
-    if (this.#role.kind === "main" && channel.parent !== undefined) {
+  /** A client's void: it gives up the hold, or the scout, that it asked for under this number. */
+  #giveUp({ channel }: ChannelHandlerContext, { sequence }: Heartbeat): void {
+    if (this.#held?.sequence === sequence) {
+      this.#held.timer.cancel();
+      this.#held = undefined;
+    } else if (this.#role.kind === "main" && channel.parent !== undefined) {
       ScoutRegistry.of(channel.parent).giveUp(channel, sequence);
     }
   }

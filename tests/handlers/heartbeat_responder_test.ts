@@ -252,3 +252,17 @@ Deno.test("HeartbeatResponder() refuses times out of range", () => {
     assertThrows(() => new HeartbeatResponder({ firstPingMs: value }), RangeError, "firstPingMs");
   }
 });
+
+Deno.test("HeartbeatResponder drops a hold that the client gives up, and serves the next one", () => {
+  const channel = new EmbeddedChannel({
+    handlers: [new IdleStateHandler(), new HeartbeatResponder({ hello: false })],
+  });
+  channel.writeInbound(new Heartbeat("hold", { timeMs: 60_000, sequence: 1 }));
+  channel.writeInbound(Heartbeat.void(1, "givenUp"), new Heartbeat("hold", { timeMs: 20_000, sequence: 2 }));
+  channel.advanceBy(19_999);
+  assertEquals(channel.drainOutbound(), []);
+  channel.advanceBy(1);
+  assertEquals(channel.drainOutbound(), [new Heartbeat("pong", { sequence: 2 })]);
+  channel.advanceBy(40_000);
+  assertEquals(channel.drainOutbound(), []);
+});

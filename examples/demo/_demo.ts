@@ -97,8 +97,10 @@ export class Demo {
 
   /** The interval that was found; while the search goes on, no more than what has survived. */
   get learnedMs(): number {
-    const { isSettled = false, bracket = { loMs: 0 } } = this.snapshot ?? {};
-    return isSettled ? this.#learnedMs : Math.min(this.#learnedMs, bracket.loMs);
+    const { snapshot } = this;
+    if (snapshot === undefined) return 0;
+    // A fixed interval is found from the start, and no event ever tells of it.
+    return snapshot.isSettled ? snapshot.intervalMs : Math.min(this.#learnedMs, snapshot.bracket.loMs);
   }
 
   /** Starts all three, and ends when the answer has held for a while, or time is up. */
@@ -226,6 +228,8 @@ export class Demo {
   #linkIsUp(): void {
     this.isUp = true;
     this.reconnects++;
+    if (this.history.length === 0) this.history.push([this.atMs, this.snapshot!.intervalMs]);
+    if (this.snapshot!.isSettled && this.#settledAtMs === undefined) this.#settled();
     this.#news(this.reconnects === 0 ? "link up" : "link up again");
   }
 

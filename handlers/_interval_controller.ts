@@ -99,6 +99,8 @@ export class IntervalController implements BeatOwner, ScoutingOwner, KnowledgeOw
   #lateHolds = 0;
   #strangeHolds = 0;
   #lastCutMs = 0;
+  /** Whether what is known of this network was proven by holds; what a ping of this side shows is less than that. */
+  #isHeld = false;
   #toldCoverage: "push" | "client" | undefined = undefined;
   /** How long the peer was told that this side may be silent, ms; 0 before the first heartbeat of a link. */
   #announcedMs = 0;
@@ -319,13 +321,19 @@ export class IntervalController implements BeatOwner, ScoutingOwner, KnowledgeOw
     return this.#beat.takeSequence();
   }
 
+  get answerMs(): number {
+    return this.#beat.roundTrip.timeoutMs(0, this.#settings);
+  }
+
   askMain(): void {
     this.#beat.start(this.#context.loop);
   }
 
   trialJudged(idleMs: number, outcome: Outcome, reason: string): void {
     if (outcome !== "void") this.#voidTrials = 0;
-    this.#judge(idleMs, outcome, reason);
+    if (outcome === "passed") this.#isHeld = true;
+    // A scout that was cut early has tried as much as one that was not: it has to wait too.
+    this.#judge(idleMs, outcome, reason, true);
   }
 
   trialOver(reason: string): void {
@@ -335,6 +343,7 @@ export class IntervalController implements BeatOwner, ScoutingOwner, KnowledgeOw
   // --- what the knowledge of the network tells ---
 
   knowledgeLoaded(): void {
+    this.#isHeld = this.#isStoredHeld;
     this.#update("stored");
   }
 
@@ -373,7 +382,10 @@ export class IntervalController implements BeatOwner, ScoutingOwner, KnowledgeOw
     const silentMs = this.#idleState.idleForMs;
     // Traffic that crossed the answer shifts a regular beat a little; a trial must be exact.
     const tooEarly = silentMs < hold.ms - (hold.isTrial ? 100 : EARLY_MS);
-    if (this.#beat.isWaiting) {
+    // Who overslept has asked late or early, and says nothing about the peer.
+    if (loop.lastLateMs > hold.startMs) {
+      this.#judge(hold.ms, "void", "the timer was late");
+    } else if (this.#beat.isWaiting) {
       if (++this.#lateHolds >= MAX_STRANGE) {
         this.#lateHolds = 0;
         this.#judge(hold.ms, "failed", "answered only after a ping");
@@ -382,12 +394,11 @@ export class IntervalController implements BeatOwner, ScoutingOwner, KnowledgeOw
       }
     } else if (tooEarly) {
       this.#strangeHold(hold, "answered too early");
-    } else if (loop.lastLateMs > hold.startMs) {
-      this.#judge(hold.ms, "void", "the timer was late");
     } else {
       this.#lateHolds = 0;
       this.#strangeHolds = 0;
       if (hold.ms >= this.#lastCutMs) this.#lastCutMs = 0;
+      this.#isHeld = true;
       // Where the answer is known from before, there are no short beats that would count.
       if (this.#warmUpLeft > 0) this.#warmUpLeft--;
       this.#judge(hold.ms, "passed", "the hold was answered");
@@ -506,11 +517,10 @@ export class IntervalController implements BeatOwner, ScoutingOwner, KnowledgeOw
     if (expected || again) this.#suspect(Math.min(silentMs, ms), startMs, why);
   }
 
-  #judge(idleMs: number, outcome: Outcome, reason: string): void {
+  #judge(idleMs: number, outcome: Outcome, reason: string, wasTrial = idleMs > this.#intervalMs): void {
     const verdict = { idleMs, outcome, reason, atMs: this.#context.loop.wallNow() };
     const { search } = this.#knowledge;
     const isRoutine = outcome === "passed" && idleMs <= search.bracket.loMs;
-    const wasTrial = idleMs > this.#intervalMs;
     this.#knowledge.judge(verdict);
     if (outcome === "void" && wasTrial) this.#waitAfterVoid();
     // That the interval still holds is no news.
@@ -606,7 +616,8 @@ export class IntervalController implements BeatOwner, ScoutingOwner, KnowledgeOw
 
   /** The peer serves no holds: each client-timed beat is a trial. */
   #clientTrialMs(): number {
-    if (!this.#mayTry()) return this.#intervalMs;
+    // A peer that served holds and then got one or two wrong is asked for them again on the next link.
+    if (!this.#mayTry() || this.#isHeld) return this.#intervalMs;
     return this.#knowledge.search.trialMs?.(this.#context.loop.wallNow()) ?? this.#intervalMs;
   }
 
@@ -649,12 +660,18 @@ export class IntervalController implements BeatOwner, ScoutingOwner, KnowledgeOw
     const before = this.#knowledge.network;
     this.#knowledge.use(network, this.#context.loop.wallNow());
     if (before === network) return;
+    this.#isHeld = this.#isStoredHeld;
     // What killed a link there says nothing about the network that is in use now.
     this.#suspicion = undefined;
     this.#voidTrials = 0;
     this.#lateHolds = 0;
     this.#lastCutMs = 0;
     this.#scouting?.forget();
+  }
+
+  /** What a ping has shown is not taken from a store. */
+  get #isStoredHeld(): boolean {
+    return this.#ownTrials && this.#knowledge.search.bracket.loMs > 0;
   }
 
   #fire(event: unknown): void {

@@ -12,6 +12,8 @@ export interface AnswerTimeouts {
   readonly maxMs: number;
 }
 
+/** On a steady network no variation is left, and the wait would be over just when the answer comes. In shortest waits. */
+const LEAST_SLACK = 0.25;
 /** Each further wait for the same answer is so much longer. */
 const BACKOFF = 1.25;
 
@@ -47,7 +49,8 @@ export class RoundTripEstimator {
    * @param repeats How many times the question was repeated before.
    */
   timeoutMs(repeats: number, { minMs, maxMs }: AnswerTimeouts): number {
-    const estimateMs = this.#smoothedMs < 0 ? minMs : this.#smoothedMs + 4 * this.#variationMs;
+    const slackMs = Math.max(4 * this.#variationMs, LEAST_SLACK * minMs);
+    const estimateMs = this.#smoothedMs < 0 ? minMs : this.#smoothedMs + slackMs;
     const firstMs = Math.min(Math.max(estimateMs, minMs), maxMs);
     return Math.min(firstMs * BACKOFF ** repeats, maxMs);
   }

@@ -153,7 +153,7 @@ export class Scout implements BeatOwner {
   beatMissed(): void {}
 
   beatDied(unanswered: number): void {
-    this.#end("died", `${unanswered} heartbeats unanswered`);
+    this.#died(`${unanswered} heartbeats unanswered`);
   }
 
   /**
@@ -225,9 +225,9 @@ export class Scout implements BeatOwner {
     } else if (heartbeat.kind === "void") {
       this.#end("void", `the peer gave the hold up (${heartbeat.reason})`);
     } else if (heartbeat.kind === "pong") {
-      if (this.#beat.isWaiting) this.#end("late", "answered only after a ping");
+      if (loop.lastLateMs > state.startMs) this.#end("void", "the timer was late");
+      else if (this.#beat.isWaiting) this.#end("late", "answered only after a ping");
       else if (this.#idleState!.idleForMs < this.#idleMs - EARLY_MS) this.#end("void", "answered too early");
-      else if (loop.lastLateMs > state.startMs) this.#end("void", "the timer was late");
       else this.#passed(state.channel, state.context);
     }
   }
@@ -244,8 +244,16 @@ export class Scout implements BeatOwner {
       return this.#end("void", `the scout's link was lost (${this.#downReason})`);
     }
     const silentMs = Math.min(this.#idleMs, Math.floor(this.#idleState!.idleForMs));
-    if (this.#beat.isWaiting) this.#end("died", `lost (${this.#downReason}) when asked after the silence`);
-    else this.#end("died", `cut (${this.#downReason}) after ${silentMs} ms of silence`, silentMs);
+    if (this.#beat.isWaiting) this.#died(`lost (${this.#downReason}) when asked after the silence`);
+    else this.#died(`cut (${this.#downReason}) after ${silentMs} ms of silence`, silentMs);
+  }
+
+  /** Who overslept has let the link be silent for longer than it tells. */
+  #died(reason: string, idleMs?: number): void {
+    const state = this.#state;
+    if (state.kind === "holding" && state.context.loop.lastLateMs > state.startMs) {
+      this.#end("void", `${reason}, but the timer was late`);
+    } else this.#end("died", reason, idleMs);
   }
 
   #end(outcome: ScoutReport["outcome"], reason: string, idleMs = this.#idleMs): void {

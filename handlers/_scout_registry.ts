@@ -50,6 +50,16 @@ export class ScoutRegistry {
     return (this.#scouts.get(main)?.size ?? 0) + (this.#tickets.get(main)?.length ?? 0);
   }
 
+  /** Whether a ticket is out that a link from this one's host could still show. */
+  expects({ remoteAddress, loop }: Channel): boolean {
+    const host = hostOf(remoteAddress);
+    const nowMs = loop.now();
+    for (const { main, untilMs } of this.#grants.values()) {
+      if (untilMs >= nowMs && hostOf(main.remoteAddress) === host) return true;
+    }
+    return false;
+  }
+
   /** Gives out a ticket. */
   grant(main: Channel, sequence: number): Ticket {
     let key: number;
@@ -129,6 +139,10 @@ export class ScoutRegistry {
 function randomKey(): number {
   const [time, acknowledgement] = crypto.getRandomValues(new Uint32Array(2));
   return (1 + time! % (TIMES - 1)) * ACKNOWLEDGEMENTS + acknowledgement! % ACKNOWLEDGEMENTS;
+}
+
+function hostOf(address: string): string {
+  return address.replace(/:\d+$/, "");
 }
 
 function ignore(): void {}

@@ -15,6 +15,8 @@ import { Scout, type ScoutOwner, type ScoutReport } from "./_scout.ts";
 export interface ScoutingOwner {
   /** The idle time that is worth a trial now, ms; undefined if none is, or none may be. */
   nextScoutTrialMs(): number | undefined;
+  /** How long the main link waits for an answer, as measured, ms. */
+  readonly answerMs: number;
   /** The next number for a heartbeat on the main link. */
   takeSequence(): number;
   /** Asks the main link for an answer; {@linkcode Scouting.mainAnswered} is told what becomes of it. */
@@ -47,6 +49,8 @@ export class Scouting implements ScoutOwner {
   #scout: Scout | undefined = undefined;
   #check: Check | undefined = undefined;
   #lateTrials = 0;
+  /** The idle time under test. */
+  #triedMs = 0;
 
   constructor(owner: ScoutingOwner, context: ChannelHandlerContext, settings: AdaptiveSettings) {
     this.#owner = owner;
@@ -65,7 +69,9 @@ export class Scouting implements ScoutOwner {
     if (this.#scout !== undefined || this.#check !== undefined || scoutHandlers === undefined) return;
     const idleMs = this.#owner.nextScoutTrialMs();
     if (idleMs === undefined) return;
-    this.#scout = new Scout(this, this.#context, this.#settings, scoutHandlers);
+    // A new link has measured no round trip yet; on a slow network its answers would all seem late.
+    const limits = { ...this.#settings, minMs: this.#owner.answerMs };
+    this.#scout = new Scout(this, this.#context, limits, scoutHandlers);
     this.#tellOfTrial(idleMs);
     // Whoever was told may have ended it all.
     this.#scout?.start(idleMs);
@@ -125,7 +131,11 @@ export class Scouting implements ScoutOwner {
       return;
     }
     this.#scout = undefined;
-    if (outcome === "died") {
+    if (outcome === "died" && idleMs < Math.min(this.#settings.warmUpIntervalMs, this.#triedMs)) {
+      // No network forgets as fast as a server that restarts hangs up.
+      this.#check = undefined;
+      this.#owner.trialJudged(idleMs, "void", `${reason}, sooner than any network forgets`);
+    } else if (outcome === "died") {
       const check = this.#check ??= { state: "pending", failure: undefined };
       check.failure = { idleMs, reason };
       if (check.state === "pending") this.#owner.askMain();
@@ -151,6 +161,7 @@ export class Scouting implements ScoutOwner {
   }
 
   #tellOfTrial(idleMs: number): void {
+    this.#triedMs = idleMs;
     this.#context.fireUserEventTriggered({ type: "trial", idleMs, where: "scout" } satisfies TrialEvent);
   }
 }

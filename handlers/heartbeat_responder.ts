@@ -45,7 +45,8 @@ export interface HeartbeatResponderOptions {
   /**
    * While scouts are allowed: how long a new link may say nothing before the
    * application sees it as a link of its own, in ms, above 0. A client of this
-   * library speaks at once. Default: 1,000.
+   * library speaks at once. Ten times as long while a ticket is out that the
+   * link's host could show. Default: 1,000.
    */
   readonly firstWordMs?: number;
 }
@@ -54,15 +55,20 @@ export interface HeartbeatResponderOptions {
  * What the link is.
  *
  * - `undecided`: nothing came yet; the application has not seen it.
- * - `main`: the application's.
+ * - `main`: the application's. One that was only taken for that, since it said nothing for too long, may still turn
+ *   out to be a scout whose first word was late.
  * - `scout`: a second link for trials; the application never sees it.
  * - `down`: there is none.
  */
 type Role =
-  | { readonly kind: "undecided"; readonly timer: Timer; linkUp: LinkUpEvent | undefined }
-  | { readonly kind: "main" | "scout" | "down" };
+  | { readonly kind: "undecided"; timer: Timer; linkUp: LinkUpEvent | undefined }
+  | { readonly kind: "main"; readonly hasSpoken: boolean }
+  | { readonly kind: "scout" | "down" };
 
-const MAIN: Role = { kind: "main" };
+/** A link of a host that holds a ticket may be silent for so many times as long: its network is slow, or lost a packet. */
+const LATE_WORD = 10;
+const MAIN: Role = { kind: "main", hasSpoken: true };
+const UNHEARD: Role = { kind: "main", hasSpoken: false };
 const SCOUT: Role = { kind: "scout" };
 const DOWN: Role = { kind: "down" };
 
@@ -150,7 +156,8 @@ export class HeartbeatResponder implements ChannelHandler {
       this.#role = MAIN;
       context.fireChannelActive();
     } else {
-      const timer = context.loop.schedule(firstWordMs, () => this.#becomeMain(context));
+      const untilMs = context.loop.now() + LATE_WORD * firstWordMs;
+      const timer = context.loop.schedule(firstWordMs, () => this.#firstWordIsLate(context, untilMs));
       this.#role = { kind: "undecided", timer, linkUp: undefined };
     }
   }
@@ -164,11 +171,13 @@ export class HeartbeatResponder implements ChannelHandler {
 
   /** Answers heartbeats that ask for an answer. */
   channelRead(context: ChannelHandlerContext, message: unknown): void {
-    if (this.#role.kind === "undecided") {
+    const role = this.#role;
+    if (role.kind === "undecided" || (role.kind === "main" && !role.hasSpoken)) {
       if (message instanceof Heartbeat && message.kind === "scout" && message.timeMs > 0) {
         return this.#becomeScout(context, message);
       }
-      this.#becomeMain(context);
+      if (role.kind === "undecided") this.#becomeMain(context, MAIN);
+      else this.#role = MAIN;
     }
     if (!(message instanceof Heartbeat)) {
       if (this.#role.kind !== "scout") context.fireChannelRead(message);
@@ -206,25 +215,45 @@ export class HeartbeatResponder implements ChannelHandler {
     idleState.setIdleTimes({ readerIdleMs: this.#settings.firstPingMs });
   }
 
-  #becomeMain(context: ChannelHandlerContext): void {
+  #firstWordIsLate(context: ChannelHandlerContext, untilMs: number): void {
+    const { channel, loop } = context;
+    if (this.#role.kind !== "undecided") return;
+    if (loop.now() >= untilMs || !ScoutRegistry.of(channel.parent!).expects(channel)) {
+      this.#becomeMain(context, UNHEARD);
+    } else {
+      const again = () => this.#firstWordIsLate(context, untilMs);
+      this.#role.timer = loop.schedule(this.#settings.firstWordMs, again);
+    }
+  }
+
+  #becomeMain(context: ChannelHandlerContext, as: typeof MAIN): void {
     const role = this.#role;
     if (role.kind !== "undecided") return;
     role.timer.cancel();
-    this.#role = MAIN;
+    this.#role = as;
     context.fireChannelActive();
-    if (role.linkUp !== undefined && this.#role === MAIN) context.fireUserEventTriggered(role.linkUp);
+    if (role.linkUp !== undefined && this.#role === as) context.fireUserEventTriggered(role.linkUp);
   }
 
   #becomeScout(context: ChannelHandlerContext, ticket: Heartbeat): void {
     const { channel, pipeline } = context;
-    if (this.#role.kind === "undecided") this.#role.timer.cancel();
-    this.#role = SCOUT;
+    const role = this.#role;
+    if (role.kind === "undecided") role.timer.cancel();
+    // Whoever has seen a link has to hear of its end.
+    if (role.kind === "undecided") this.#role = SCOUT;
     if (!ScoutRegistry.of(channel.parent!).redeem(ticket, channel)) {
       const error = new HeartbeatError("scout", ticket.sequence);
       context.channel.drop("protocol", error);
       return;
     }
     channel.withdraw();
+    if (role.kind === "main") {
+      // Its first word was late, as on a slow network: the application has seen it, and would go on to write to it.
+      this.#role = SCOUT;
+      context.fireUserEventTriggered({ type: "linkDown", reason: "closed" } satisfies LinkDownEvent);
+      context.fireChannelInactive();
+      if (!channel.isActive || context.isRemoved) return;
+    }
     // A scout's silence is what it is for: it is limited by the longest hold, not by what clients announce.
     idleStateOf(context).setIdleTimes({
       readerIdleMs: this.#settings.longestHoldMs + this.#settings.graceMs,

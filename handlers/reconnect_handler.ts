@@ -229,8 +229,10 @@ export class ReconnectHandler implements ChannelHandler {
 
   /** A message of the peer proves the link as well as an answered heartbeat does. */
   channelRead(context: ChannelHandlerContext, message: unknown): void {
-    this.#tries = 0;
     context.fireChannelRead(message);
+    // Only afterwards: one that makes no sense (a captive portal's page) drops the
+    // link, and one who is sent that on every link would try without any backoff.
+    if (context.channel.isActive) this.#tries = 0;
   }
 
   /** Follows the link, the network and the application. */

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { checkChannelNumbers } from "./_channel_options.ts";
 import { Channel, type ChannelOptions } from "./channel.ts";
 import type { RemoteSource } from "./transport.ts";
 
@@ -39,8 +40,10 @@ export class Bootstrap {
    * Makes a bootstrap; nothing is connected yet.
    *
    * @param options What carries the channels, and their handlers.
+   * @throws {RangeError} If the water marks or the connect timeout are out of range.
    */
   constructor(options: ChannelOptions) {
+    checkChannelNumbers(options);
     this.#options = options;
   }
 

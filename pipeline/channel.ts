@@ -5,6 +5,7 @@
  */
 
 import { ActiveLink, type ChannelAccess } from "./_active_link.ts";
+import { checkChannelNumbers, DEFAULT_CONNECT_TIMEOUT_MS, DEFAULT_MARKS } from "./_channel_options.ts";
 import { ConnectAttempt, refuse } from "./_connect_attempt.ts";
 import { OutboundBuffer, type WaterMarks } from "./_outbound_buffer.ts";
 import type { ChannelHandler } from "./channel_handler.ts";
@@ -64,8 +65,6 @@ type State =
 
 const IDLE: State = { kind: "idle" };
 const CLOSED: State = { kind: "closed" };
-const DEFAULT_MARKS: WaterMarks = { lowBytes: 32 * 1024, highBytes: 64 * 1024 };
-const DEFAULT_CONNECT_TIMEOUT_MS = 10_000;
 const utf8 = new TextEncoder();
 
 // The two ends of every pipeline, and what a link's sink may touch of its
@@ -133,16 +132,7 @@ export class Channel implements UnhandledFailureSink, AsyncDisposable {
   constructor(options: ChannelOptions) {
     const { autoRead = true, waterMarks = DEFAULT_MARKS, connectTimeoutMs = DEFAULT_CONNECT_TIMEOUT_MS } =
       options;
-    if (!(waterMarks.lowBytes >= 0 && waterMarks.lowBytes <= waterMarks.highBytes)) {
-      throw new RangeError(
-        `Cannot make the channel: water marks must be 0 <= lowBytes <= highBytes, got ${waterMarks.lowBytes} and ${waterMarks.highBytes}`,
-      );
-    }
-    if (!(connectTimeoutMs > 0 && connectTimeoutMs < Infinity)) {
-      throw new RangeError(
-        `Cannot make the channel: connectTimeoutMs must be above 0 and finite, got ${connectTimeoutMs}`,
-      );
-    }
+    checkChannelNumbers(options);
     this.#transport = options.transport;
     this.#connectTimeoutMs = connectTimeoutMs;
     this.#onUnhandled = options.onUnhandled;

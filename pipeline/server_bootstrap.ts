@@ -4,6 +4,7 @@
  * @module
  */
 
+import { checkChannelNumbers } from "./_channel_options.ts";
 import { refuse } from "./_connect_attempt.ts";
 import { Channel, type ChannelOptions } from "./channel.ts";
 import { systemEventLoop } from "./system_event_loop.ts";
@@ -42,8 +43,10 @@ export class ServerBootstrap {
    *
    * @param options What carries the channels, and their handlers.
    * @throws {TypeError} If the transport cannot accept links.
+   * @throws {RangeError} If the water marks or the connect timeout are out of range.
    */
   constructor(options: ServerBootstrapOptions) {
+    checkChannelNumbers(options);
     if (options.transport.listen === undefined) {
       throw new TypeError(
         `Cannot make the server: the transport "${options.transport.name}" cannot accept links`,

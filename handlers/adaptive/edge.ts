@@ -152,6 +152,8 @@ class EdgeSearch implements IntervalSearch {
     this.#failuresLeft = rule.mainFailures;
     // What only a client's ping has shown says nothing about pushes.
     if (stored === undefined || stored.direction !== "push" || stored.loMs > rule.maxMs) return;
+    // Nor is there a network like that, whatever a store says: it would be beaten at all the time.
+    if (stored.loMs > 0 && stored.loMs < Math.min(SHORTEST_MS, rule.safeMs)) return;
     this.#loMs = stored.loMs;
     this.#hiMs = stored.hiMs;
     this.#confirmations = stored.confirmations;
@@ -163,7 +165,7 @@ class EdgeSearch implements IntervalSearch {
   get intervalMs(): number {
     const { safeMs } = this.#rule;
     if (this.#phase.kind === "doubting" || this.#loMs === 0) {
-      return Math.min(safeMs, (this.#hiMs ?? Infinity) / 2);
+      return Math.min(safeMs, Math.max((this.#hiMs ?? Infinity) / 2, SHORTEST_MS));
     }
     // The safe interval is not given up for having been proven.
     return Math.max(this.#loMs - this.#marginMs(this.#loMs), Math.min(safeMs, this.#loMs * (1 - MARGIN)));

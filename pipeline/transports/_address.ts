@@ -30,7 +30,9 @@ export function parseHostPort(address: string, schemes: readonly string[], lowes
   if (/[\s/?#@]/.test(rest)) throw cannotParse(address, "only a host and a port may follow the scheme");
   const [, bracketed, plain, portText] = /^(?:\[([0-9a-f:.%a-z]+)\]|([^:[\]]+))(?::(.*))?$/i.exec(rest) ?? [];
   const host = bracketed ?? plain;
-  if (host === undefined) {
+  // What no resolver can know would be looked up again and again by a handler that reconnects.
+  const asUrlHost = bracketed === undefined ? plain : `[${bracketed.replace(/%.*$/, "")}]`;
+  if (host === undefined || !URL.canParse(`http://${asUrlHost}/`)) {
     throw cannotParse(address, "the host is missing or malformed (IPv6 needs brackets)");
   }
   if (portText === undefined || portText === "") throw cannotParse(address, "the port is missing");
@@ -49,10 +51,10 @@ export function endAddress(scheme: string, host: string | undefined, port: numbe
 
 /** The error for an address that makes no sense. */
 export function cannotParse(address: string, detail: string): TypeError {
-  return new TypeError(`Cannot parse the address "${withoutUser(address)}": ${detail}`);
+  return new TypeError(`Cannot parse the address "${withoutSecrets(address)}": ${detail}`);
 }
 
-/** An address as it may appear in errors and logs: without a user's name and password. */
-export function withoutUser(address: string): string {
-  return address.replace(/\/\/[^/?#]*@/, "//");
+/** An address as it may appear in errors and logs: without a user's name and password, and without a ticket in its query. */
+export function withoutSecrets(address: string): string {
+  return address.replace(/\/\/[^/?#]*@/, "//").replace(/\?[^#]*/, "");
 }

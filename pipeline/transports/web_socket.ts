@@ -7,7 +7,7 @@
 
 import { ConnectError } from "../errors.ts";
 import type { ConnectOptions, Link, Listener, ListenOptions, Remote, Transport } from "../transport.ts";
-import { cannotParse, withoutUser } from "./_address.ts";
+import { cannotParse, withoutSecrets } from "./_address.ts";
 import { detailOf, givenUp } from "./_failure.ts";
 import { constructorArguments } from "./_web_socket_arguments.ts";
 import { errorOf, WebSocketLink } from "./_web_socket_link.ts";
@@ -225,10 +225,11 @@ function parse(address: string): URL {
   if (url.protocol !== "ws:" && url.protocol !== "wss:") {
     throw cannotParse(address, "it must begin with ws:// or wss://");
   }
+  if (url.hash !== "") throw cannotParse(address, "it must have no fragment (#...)");
   return url;
 }
 
 /** What may appear in errors: a user's name, a password and a ticket in the query may not. */
 function shown(url: URL): string {
-  return withoutUser(`${url.protocol}//${url.host}${url.pathname === "/" ? "" : url.pathname}`);
+  return withoutSecrets(`${url.protocol}//${url.host}${url.pathname === "/" ? "" : url.pathname}`);
 }

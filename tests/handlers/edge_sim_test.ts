@@ -114,6 +114,39 @@ Deno.test("edge() stays right through outages, losses and a slow network", async
   }
 });
 
+Deno.test("edge() learns on a network on which a scout's first word is late", async () => {
+  for (const [mode, timeoutS] of [["strict", 135], ["loose", 405], ["reset", 76]] as const) {
+    const found = await on(timeoutS, mode, { roundTripMs: 1_700, pushesPerHour: 40, messagesPerHour: 40 });
+    assertGreater(found.finalIntervalMs, 0.94 * timeoutS * 1_000);
+    assertLess(found.longestMs, timeoutS * 1_000);
+    assertEquals([found.lost, found.pushes.received], [0, found.pushes.sent]);
+  }
+});
+
+Deno.test("edge() takes a scout back from the application where its first word is later than that", async () => {
+  const seen: string[] = [];
+  const app: ChannelHandler = {
+    channelActive: () => void seen.push("active"),
+    channelInactive: () => void seen.push("inactive"),
+    channelRead: () => void seen.push("read"),
+    handlerRemoved: () => void seen.push("removed"),
+  };
+  const { loop, channel, snapshot } = await client(
+    SCOUT,
+    { mode: "strict", timeouts: [{ fromMs: 0, timeoutMs: 60_000 }], roundTripMs: 600 },
+    () => [...answerKeepAlive({ firstWordMs: 20 }), { ...app }],
+  );
+  loop.advanceBy(HOUR_MS);
+  assertEquals(snapshot().intervalMs, 58_700);
+  // The main link's own first word is as late, and it stays the application's.
+  const rest = seen.slice(1);
+  assertEquals(rest, Array.from({ length: rest.length / 3 }, () => ["active", "inactive", "removed"]).flat());
+  assertGreater(rest.length, 3);
+  void channel.close();
+  loop.advanceBy(60_000);
+  assertEquals([seen.at(-2), loop.pendingTimers], ["inactive", 0]);
+});
+
 // --- the search alone ---
 
 function judge(search: IntervalSearch, outcome: "passed" | "failed", idleMs: number, atMs = 0): void {
@@ -166,6 +199,22 @@ Deno.test("edge() gives up what failed again in a doubt, also where a box cuts b
     assertEquals(search.bracket.loMs, 0);
     assertEquals(search.bracket.hiMs, Math.min(first, second));
   }
+});
+
+Deno.test("edge() beats no more often than each second, whatever failed", () => {
+  const search = SCOUT.search();
+  for (const idleMs of [900, 300, 100]) judge(search, "failed", idleMs);
+  assertEquals(search.intervalMs, 1_000);
+  const stored = {
+    strategy: "edge",
+    intervalMs: 1,
+    loMs: 1,
+    hiMs: 2,
+    isSettled: true,
+    atMs: 0,
+    confirmations: 0,
+  };
+  assertEquals(SCOUT.search({ ...stored, direction: "push" }).intervalMs, 25_000);
 });
 
 // --- peers that misbehave ---
@@ -301,6 +350,57 @@ Deno.test("edge() learns nothing from a server that hangs up twice at once", asy
   assert(verdicts().every(({ outcome, idleMs }) => outcome !== "failed" || idleMs >= 5_000));
   assertGreater(snapshot().intervalMs, 55_000);
   assertLess(snapshot().intervalMs, 60_000);
+});
+
+Deno.test("edge() lets no ping raise what holds have proven", async () => {
+  let holds = 0;
+  // Two good answers, then a peer that lost its mind.
+  const fickle = odd((context, hold) => after(context, ++holds <= 2 ? hold.timeMs : hold.timeMs / 2, hold));
+  const { loop, snapshot, verdicts } = await client(MAIN, {
+    mode: "loose",
+    timeouts: [{ fromMs: 0, timeoutMs: 150_000 }],
+  }, fickle);
+  loop.advanceBy(3 * HOUR_MS);
+  const passed = verdicts().filter(({ outcome }) => outcome === "passed").map(({ idleMs }) => idleMs);
+  assertEquals(passed.length, 2);
+  assertEquals(snapshot().bracket, { loMs: passed[1], hiMs: null });
+});
+
+Deno.test("edge() learns nothing from a server that hangs up on a scout at once", async () => {
+  let hasty = true;
+  const { loop, snapshot, verdicts } = await client(SCOUT, STRICT_60, () => [
+    ...answerKeepAlive().slice(0, -2),
+    {
+      channelRead(context, message) {
+        context.fireChannelRead(message);
+        const { kind, timeMs } = message as Heartbeat;
+        // A ticket shown: it is a scout's link.
+        if (hasty && kind === "scout" && timeMs > 0) context.channel.drop("protocol");
+      },
+    },
+    ...answerKeepAlive().slice(-2),
+  ]);
+  loop.advanceBy(HOUR_MS);
+  assertGreater(verdicts().length, 3);
+  assert(verdicts().every(({ outcome, idleMs }) => outcome === "void" || idleMs === 25_000));
+  assertEquals([snapshot().bracket.hiMs, snapshot().intervalMs >= 24_000], [null, true]);
+  hasty = false;
+  loop.advanceBy(2 * HOUR_MS);
+  assertEquals(snapshot().intervalMs, 58_700);
+});
+
+Deno.test("edge() takes no answer that came while it slept for one that came too late", async () => {
+  for (const strategy of [SCOUT, MAIN]) {
+    const { loop, end, verdicts } = await client(strategy, STRICT_60);
+    for (let naps = 0; naps < 4; naps++) {
+      while (!end.events.some(({ type }) => type === "trial")) loop.advanceBy(100);
+      const { idleMs } = end.take("trial")[0]!;
+      loop.advanceBy(idleMs - 1_000);
+      loop.sleep(2_500);
+      loop.advanceBy(1_000);
+      assertEquals(verdicts().filter(({ outcome }) => outcome === "failed"), []);
+    }
+  }
 });
 
 Deno.test("edge() takes no late ticket for a foreign one", async () => {

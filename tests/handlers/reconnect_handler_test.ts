@@ -200,6 +200,19 @@ Deno.test("ReconnectHandler counts tries until the link proved valid, not until 
   assertGreater(rig.tries.at(-1)!.atMs, 20_000);
 });
 
+Deno.test("ReconnectHandler takes no message for a proof that the handlers behind it drop the link over", () => {
+  const refuse: ChannelHandler = { channelRead: ({ channel }) => channel.drop("protocol") };
+  const rig = reconnecting({ after: [refuse] });
+  rig.channel.connect("embedded://peer");
+  for (let i = 0; i < 20; i++) {
+    while (!rig.channel.isActive) rig.channel.advanceBy(100);
+    rig.channel.pipeline.fireChannelRead("<html>Please log in</html>");
+    assertFalse(rig.channel.isActive);
+  }
+  assertEquals(rig.end.take("reconnect").at(-1)!.attempt, 21);
+  assertGreater(rig.tries.at(-1)!.atMs, 20_000);
+});
+
 Deno.test("ReconnectHandler starts the count over at an answered heartbeat or a message", () => {
   const proofs = [prove, (rig: Reconnecting) => rig.channel.pipeline.fireChannelRead("hello")];
   for (const proof of proofs) {

@@ -44,3 +44,9 @@ Deno.test("RoundTripEstimator comes to know a steady network", () => {
   assertAlmostEquals(estimator.roundTripMs!, 80, 0.1);
   assertAlmostEquals(estimator.timeoutMs(0, NO_LIMITS), 80, 1);
 });
+
+Deno.test("RoundTripEstimator.timeoutMs() leaves an answer some slack on a network that is slow and steady", () => {
+  const estimator = new RoundTripEstimator();
+  for (let i = 0; i < 100; i++) estimator.sample(1600);
+  assertAlmostEquals(estimator.timeoutMs(0, LIMITS), 1850, 1);
+});

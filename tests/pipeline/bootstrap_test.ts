@@ -1,4 +1,4 @@
-import { assert, assertEquals, assertRejects, assertStrictEquals } from "@std/assert";
+import { assert, assertEquals, assertRejects, assertStrictEquals, assertThrows } from "@std/assert";
 import { Bootstrap } from "../../pipeline/bootstrap.ts";
 import type { UnhandledReport } from "../../pipeline/channel.ts";
 import { ConnectError } from "../../pipeline/errors.ts";
@@ -23,6 +23,13 @@ function setUp() {
     options: { loop, transport, onUnhandled, connectTimeoutMs: 1_000 },
   };
 }
+
+Deno.test("Bootstrap() refuses numbers that its channels would refuse", () => {
+  const { options } = setUp();
+  assertThrows(() => new Bootstrap({ ...options, connectTimeoutMs: NaN }), RangeError, "got NaN");
+  const waterMarks = { lowBytes: 100, highBytes: 10 };
+  assertThrows(() => new Bootstrap({ ...options, waterMarks }), RangeError, "got 100 and 10");
+});
 
 Deno.test("Bootstrap.connect() makes a channel of its own each time", async () => {
   const { transport, log, options } = setUp();

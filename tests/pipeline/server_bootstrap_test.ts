@@ -59,6 +59,13 @@ Deno.test("ServerBootstrap() needs a transport that can accept", () => {
   );
 });
 
+Deno.test("ServerBootstrap() refuses at once what would fail at the first peer", () => {
+  const options = { transport: memory() };
+  assertThrows(() => new ServerBootstrap({ ...options, connectTimeoutMs: -1 }), RangeError, "got -1");
+  const waterMarks = { lowBytes: NaN, highBytes: 10 };
+  assertThrows(() => new ServerBootstrap({ ...options, waterMarks }), RangeError, "got NaN and 10");
+});
+
 Deno.test("ServerBootstrap.listen() makes a channel for each link, of the same options", async () => {
   const log: string[] = [];
   let made = 0;

@@ -21,6 +21,9 @@ const badAddresses = [
   ["tcp://h:80/path", /only a host and a port/],
   ["tcp://name:secret@h:80", /"tcp:\/\/h:80": only a host and a port/],
   ["tcp://h o:80", /only a host and a port/],
+  ["tcp://[zz]:80", /the host is missing or malformed/],
+  ["tcp://h\0:80", /the host is missing or malformed/],
+  ["tcp://256.0.0.1:80", /the host is missing or malformed/],
   ["", /must begin with/],
 ] as const;
 

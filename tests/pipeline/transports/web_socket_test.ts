@@ -18,6 +18,8 @@ const badAddresses = [
   ["ws://", /no URL/],
   ["ws://h:65536", /no URL/],
   ["http://name:secret@h", /"http:\/\/h"/],
+  ["ws://h:65536/p?ticket=1", /"ws:\/\/h:65536\/p"/],
+  ["ws://h/p#part", /"ws:\/\/h\/p#part": it must have no fragment/],
   ["", /no URL/],
 ] as const;
 const addresses = {

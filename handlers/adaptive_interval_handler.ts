@@ -18,6 +18,7 @@ import { type AdaptiveSettings, adaptiveSettings, DEFAULT_ADAPTIVE_SETTINGS } fr
 import { Heartbeat } from "./heartbeat/heartbeat.ts";
 import { HeartbeatEncoder } from "./heartbeat_encoder.ts";
 import { idleStateOf } from "./_idle_state.ts";
+import { passHeartbeatOn, takesHeartbeats } from "./_stray_heartbeat.ts";
 import type { IdleStateEvent } from "./idle_state_handler.ts";
 import { IntervalController } from "./_interval_controller.ts";
 import type { AppStateEvent, NetworkEvent } from "./keep_alive_event.ts";
@@ -206,8 +207,8 @@ export class AdaptiveIntervalHandler implements ChannelHandler {
 
   /** Takes the answers to heartbeats. */
   channelRead(context: ChannelHandlerContext, message: unknown): void {
-    if (message instanceof Heartbeat && this.#controller?.heartbeatRead(message)) return;
-    context.fireChannelRead(message);
+    if (!(message instanceof Heartbeat)) context.fireChannelRead(message);
+    else if (!this.#controller?.heartbeatRead(message)) passHeartbeatOn(context, message);
   }
 
   /** Beats when the link was idle, and follows the link, the application and the network. */
@@ -230,3 +231,5 @@ export class AdaptiveIntervalHandler implements ChannelHandler {
     context.fireUserEventTriggered(event);
   }
 }
+
+takesHeartbeats(AdaptiveIntervalHandler);

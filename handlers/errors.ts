@@ -68,7 +68,10 @@ export class HeartbeatError extends Error {
    * @param options Standard error options.
    */
   constructor(kind: string, sequence: number, options?: ErrorOptions) {
-    super(`Cannot accept the ${kind}: no heartbeat with sequence ${sequence} was sent`, options);
+    const detail = kind === "ping" || kind === "hold"
+      ? "no handler here answers heartbeats"
+      : `no heartbeat with sequence ${sequence} was sent`;
+    super(`Cannot accept the ${kind}: ${detail}`, options);
     this.name = "HeartbeatError";
     this.sequence = sequence;
   }

@@ -18,6 +18,7 @@ import { idleStateOf } from "./_idle_state.ts";
 import type { IdleStateEvent, IdleStateHandler } from "./idle_state_handler.ts";
 import { ScoutRegistry } from "./_scout_registry.ts";
 import { sendHeartbeat } from "./_send_heartbeat.ts";
+import { passHeartbeatOn, takesHeartbeats } from "./_stray_heartbeat.ts";
 
 /** Options of {@linkcode HeartbeatResponder}. */
 export interface HeartbeatResponderOptions {
@@ -113,6 +114,8 @@ export class HeartbeatResponder implements ChannelHandler {
   pings = 0;
   /** How many holds were answered. */
   holds = 0;
+  /** How many heartbeats came that nobody here had asked for. */
+  strays = 0;
   readonly #settings: Settings;
   #role: Role = DOWN;
   #held: Held | undefined = undefined;
@@ -193,7 +196,7 @@ export class HeartbeatResponder implements ChannelHandler {
       case "void":
         return this.#giveUp(context, message);
       default:
-        context.fireChannelRead(message);
+        if (!passHeartbeatOn(context, message)) this.strays++;
     }
   }
 
@@ -358,6 +361,8 @@ export class HeartbeatResponder implements ChannelHandler {
     this.#role = DOWN;
   }
 }
+
+takesHeartbeats(HeartbeatResponder);
 
 type Settings = Required<HeartbeatResponderOptions>;
 

@@ -12,6 +12,7 @@ import { HeartbeatEncoder } from "./heartbeat_encoder.ts";
 import { idleStateOf } from "./_idle_state.ts";
 import type { IdleStateEvent } from "./idle_state_handler.ts";
 import { Prober } from "./_prober.ts";
+import { takesHeartbeats } from "./_stray_heartbeat.ts";
 
 /** Options of {@linkcode ProbeHandler}. */
 export interface ProbeOptions {
@@ -191,6 +192,8 @@ export class ProbeHandler implements ChannelHandler {
     else context.fireUserEventTriggered(event);
   }
 }
+
+takesHeartbeats(ProbeHandler);
 
 function settingsOf(options: ProbeOptions): ProbeSettings {
   const action = "make the handler";

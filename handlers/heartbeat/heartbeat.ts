@@ -104,6 +104,11 @@ export class Heartbeat {
   constructor(kind: Exclude<HeartbeatKind, "unknown"> | number, fields: HeartbeatFields = NO_FIELDS) {
     const { timeMs = 0, sequence = 0, acknowledgement = 0 } = fields;
     const code = typeof kind === "number" ? kind : KINDS.indexOf(kind);
+    if (code === -1 && typeof kind === "string") {
+      throw new RangeError(
+        `Cannot make the heartbeat: kind must be one of ${KINDS.join(", ")}, got "${kind}"`,
+      );
+    }
     checkWhole("code", code, 15);
     if (!(timeMs >= 0 && timeMs <= MAX_HEARTBEAT_TIME_MS)) {
       throw outOfRange("timeMs", timeMs, MAX_HEARTBEAT_TIME_MS);

@@ -6,6 +6,7 @@ import {
   HeartbeatDecoder,
   HeartbeatEncoder,
   HeartbeatError,
+  IdleStateHandler,
   type IntervalRecord,
   type IntervalStore,
   type IntervalStrategy,
@@ -703,4 +704,15 @@ Deno.test("AdaptiveIntervalHandler() refuses numbers out of range", () => {
     RangeError,
     "maxAnswerMs must be from 500 to",
   );
+});
+
+Deno.test("AdaptiveIntervalHandler lets no ping through to the application, which answers none", () => {
+  const handler = new AdaptiveIntervalHandler();
+  const channel = new EmbeddedChannel({ handlers: [new IdleStateHandler(), handler] });
+  assertThrows(
+    () => channel.writeInbound(new Heartbeat("ping", { sequence: 3 })),
+    HeartbeatError,
+    "Cannot accept the ping: no handler here answers heartbeats",
+  );
+  assertEquals([channel.drainInbound(), channel.isActive], [[], true]);
 });

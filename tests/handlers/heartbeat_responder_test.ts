@@ -1,8 +1,10 @@
 import { assertEquals, assertInstanceOf, assertThrows } from "@std/assert";
 import {
+  AdaptiveIntervalHandler,
   Heartbeat,
   HeartbeatDecoder,
   HeartbeatEncoder,
+  HeartbeatError,
   HeartbeatResponder,
   type HeartbeatResponderOptions,
   IdleStateHandler,
@@ -47,12 +49,32 @@ Deno.test("HeartbeatResponder says hello once per link, before its first answer 
   }
 });
 
-Deno.test("HeartbeatResponder passes on what is not for it", () => {
+Deno.test("HeartbeatResponder passes on what is no heartbeat", () => {
   const { channel } = responding();
-  const others = [new Uint8Array([1]), "text", new Heartbeat("pong"), Heartbeat.hello(), undefined];
+  const others = [new Uint8Array([1]), "text", undefined];
   channel.writeInbound(...others);
   assertEquals(channel.drainInbound(), others);
   assertEquals(channel.drainOutbound(), []);
+});
+
+Deno.test("HeartbeatResponder lets no stray heartbeat through to the application", () => {
+  const { channel, responder, end } = responding();
+  for (const stray of [new Heartbeat("pong", { sequence: 7 }), Heartbeat.hello()]) {
+    channel.writeInbound(stray);
+  }
+  for (const error of end.errors) assertInstanceOf(error, HeartbeatError);
+  assertEquals(end.errors.length, 2);
+  assertEquals([channel.drainInbound(), channel.isActive, responder.strays], [[], true, 2]);
+});
+
+Deno.test("HeartbeatResponder passes heartbeats on to a handler behind it that takes them", () => {
+  const adaptive = new AdaptiveIntervalHandler();
+  const channel = new EmbeddedChannel({
+    handlers: [new IdleStateHandler(), new HeartbeatResponder(), adaptive],
+  });
+  const [ping] = channel.drainOutbound() as Heartbeat[];
+  channel.writeInbound(new Heartbeat("pong", { sequence: ping!.sequence }));
+  assertEquals(adaptive.snapshot()?.isValid, true);
 });
 
 function hold(sequence: number, timeMs: number): Heartbeat {

@@ -538,19 +538,19 @@ export class IntervalController implements BeatOwner, ScoutingOwner, KnowledgeOw
     if (this.#appState === "foreground") {
       this.#phase = "foreground";
       const proven = search.isSettled || search.bracket.loMs > 0;
-      this.#setInterval(
+      this.#useInterval(
         proven ? Math.min(foregroundIntervalMs, search.intervalMs) : foregroundIntervalMs,
         reason,
       );
     } else if (search.isSettled || (this.#ownTrials && this.#warmUpLeft === 0)) {
       this.#phase = search.isSettled ? "settled" : "searching";
-      this.#setInterval(search.intervalMs, reason);
+      this.#useInterval(search.intervalMs, reason);
     } else if (this.#warmUpLeft > 0) {
       this.#phase = "warmUp";
-      this.#setInterval(Math.min(warmUpIntervalMs, search.intervalMs), reason);
+      this.#useInterval(Math.min(warmUpIntervalMs, search.intervalMs), reason);
     } else {
       this.#phase = "searching";
-      this.#setInterval(search.intervalMs, reason);
+      this.#useInterval(search.intervalMs, reason);
     }
     const times = this.#nextBeat();
     // Whatever the interval is now, the peer was told earlier for how long it may hear nothing.
@@ -575,7 +575,7 @@ export class IntervalController implements BeatOwner, ScoutingOwner, KnowledgeOw
     }
     if (this.#phase === "searching" && (!this.#ownTrials || this.#peer.longestHoldMs === 0)) {
       const clientTrialMs = this.#ownTrials ? this.#clientTrialMs() : this.#intervalMs;
-      if (clientTrialMs !== this.#intervalMs) this.#setInterval(clientTrialMs, "trial");
+      if (clientTrialMs !== this.#intervalMs) this.#useInterval(clientTrialMs, "trial");
       // Only a silence of both sides is a trial, so traffic puts it off; but not
       // for ever, or a peer that only talks would never be asked whether it hears.
       return { allIdleMs: clientTrialMs, writerIdleMs: 2 * clientTrialMs, readerIdleMs: 2 * clientTrialMs };
@@ -637,7 +637,7 @@ export class IntervalController implements BeatOwner, ScoutingOwner, KnowledgeOw
     });
   }
 
-  #setInterval(intervalMs: number, reason: string): void {
+  #useInterval(intervalMs: number, reason: string): void {
     const previousMs = this.#intervalMs;
     if (intervalMs === previousMs) return;
     this.#intervalMs = intervalMs;

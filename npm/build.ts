@@ -56,7 +56,7 @@ async function loadDnt(): Promise<typeof import("@deno/dnt")> {
       `Cannot build: dnt (${manifest.imports["@deno/dnt"]}) could not be loaded from JSR, the registry`,
     );
     console.error(
-      "it is published on. Build where jsr.io can be reached, or take the tarball of `deno task npm:pack`,",
+      "it is published on. Build where JSR can be reached, or take the tarball of `deno task npm:pack`,",
     );
     console.error("which needs npm alone.");
     console.error(`Reason: ${error instanceof Error ? error.message : error}`);

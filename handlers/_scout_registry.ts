@@ -36,6 +36,8 @@ export class ScoutRegistry {
   readonly #tickets = new Map<Channel, number[]>();
   /** Each with the number under which its ticket was asked for. */
   readonly #scouts = new Map<Channel, Map<Channel, number>>();
+  /** Whose each scout is: with very many clients a scout that leaves must not look through them all. */
+  readonly #mains = new WeakMap<Channel, Channel>();
 
   /** The registry of a server. */
   static of(server: object): ScoutRegistry {
@@ -85,6 +87,7 @@ export class ScoutRegistry {
     const scouts = this.#scouts.get(grant.main);
     if (scouts === undefined) this.#scouts.set(grant.main, new Map([[scout, grant.sequence]]));
     else scouts.set(scout, grant.sequence);
+    this.#mains.set(scout, grant.main);
     return true;
   }
 
@@ -106,9 +109,9 @@ export class ScoutRegistry {
 
   /** A scout is gone. */
   leave(scout: Channel): void {
-    for (const [main, scouts] of this.#scouts) {
-      if (scouts.delete(scout) && scouts.size === 0) this.#scouts.delete(main);
-    }
+    const main = this.#mains.get(scout);
+    const scouts = main && this.#scouts.get(main);
+    if (scouts?.delete(scout) && scouts.size === 0) this.#scouts.delete(main!);
   }
 
   /** A main link is gone: its scouts and tickets go with it. */

@@ -570,8 +570,7 @@ export class IntervalController implements BeatOwner, ScoutingOwner, KnowledgeOw
       }
       if (this.#hold === undefined) this.#sendHold(wantedMs, trialMs !== undefined);
       const { ms } = this.#hold!;
-      const answerMs = this.#beat.roundTrip.timeoutMs(0, this.#settings);
-      return { allIdleMs: ms + answerMs, writerIdleMs: 2 * ms };
+      return { allIdleMs: ms + this.answerMs, writerIdleMs: 2 * ms };
     }
     if (this.#phase === "searching" && (!this.#ownTrials || this.#peer.longestHoldMs === 0)) {
       const clientTrialMs = this.#ownTrials ? this.#clientTrialMs() : this.#intervalMs;

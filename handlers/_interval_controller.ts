@@ -15,6 +15,7 @@ import type { IdleStateHandler, IdleTimes } from "./idle_state_handler.ts";
 import type {
   BeatEvent,
   CoverageEvent,
+  GoAwayEvent,
   IntervalEvent,
   LinkValidEvent,
   TrialEvent,
@@ -194,6 +195,15 @@ export class IntervalController implements BeatOwner, ScoutingOwner, KnowledgeOw
         return true;
       case "void":
         if (!this.#scouting?.takeTicket(heartbeat)) this.#voidRead(heartbeat);
+        return true;
+      case "goAway":
+        this.#fire(
+          {
+            type: "goAway",
+            reason: heartbeat.goAwayReason!,
+            afterMs: heartbeat.timeMs,
+          } satisfies GoAwayEvent,
+        );
         return true;
       case "scout":
         // A ticket may come after its scout was called back.

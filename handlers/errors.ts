@@ -112,3 +112,33 @@ export class QueueFullError extends Error {
     this.limit = limit;
   }
 }
+
+/**
+ * A session is held by somebody else now: another process, or another page,
+ * has claimed it since. What was to be kept was not kept.
+ *
+ * @example The key is a field
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { SessionTakenError } from "@longlink/pipeline";
+ *
+ * const error = new SessionTakenError("phone");
+ * assertEquals(error.message, 'Cannot keep the session "phone": somebody else has claimed it, or it is gone');
+ * ```
+ */
+export class SessionTakenError extends Error {
+  /** The session's key in its store. */
+  readonly key: string;
+
+  /**
+   * Makes the error.
+   *
+   * @param key The session's key in its store.
+   * @param options Standard error options.
+   */
+  constructor(key: string, options?: ErrorOptions) {
+    super(`Cannot keep the session "${key}": somebody else has claimed it, or it is gone`, options);
+    this.name = "SessionTakenError";
+    this.key = key;
+  }
+}

@@ -6,6 +6,7 @@
  */
 
 import type { Bracket, Outcome } from "./adaptive/interval_strategy.ts";
+import type { GoAwayReason } from "./heartbeat/heartbeat.ts";
 
 /** The peer answered on this link: it is valid, not merely open. Once per link. */
 export interface LinkValidEvent {
@@ -105,4 +106,14 @@ export interface NetworkEvent {
   readonly state: "online" | "offline" | "changed";
   /** Identity of the network in use now, where it is known. */
   readonly network?: string;
+}
+
+/** The server is about to end this link, and says when to come back. */
+export interface GoAwayEvent {
+  /** Tells this event from others. */
+  readonly type: "goAway";
+  /** Why. */
+  readonly reason: GoAwayReason;
+  /** How long to stay away, ms; 0 leaves it to the client. */
+  readonly afterMs: number;
 }

@@ -32,5 +32,6 @@ export * from "./stores/deno_kv_interval_store.ts";
 export * from "./stores/interval_store.ts";
 export * from "./stores/local_storage_interval_store.ts";
 export * from "./stores/memory_interval_store.ts";
+export * from "./stores/session_store.ts";
 export * from "./varint_frame_decoder.ts";
 export * from "./varint_frame_encoder.ts";

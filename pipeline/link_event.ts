@@ -13,6 +13,7 @@
  * - `unanswered`: the peer no longer answers heartbeats.
  * - `protocol`: the peer sent something after which the stream cannot be trusted.
  * - `networkChanged`: the network under the link is another one now.
+ * - `replaced`: the peer has come back on another link, so this one is not wanted any more.
  * - `error`: any other failure of the transport; the event's `error` tells more.
  */
 export type LinkDownReason =
@@ -22,6 +23,7 @@ export type LinkDownReason =
   | "unanswered"
   | "protocol"
   | "networkChanged"
+  | "replaced"
   | "error";
 
 /** The channel has a link (again). Follows `channelActive`, once per link. */
@@ -40,4 +42,21 @@ export interface LinkDownEvent {
   readonly reason: LinkDownReason;
   /** The error behind it, where there is one. */
   readonly error?: Error;
+}
+
+/**
+ * The server is about to close all its channels: fired at each pipeline, also
+ * of channels without a link, by `ServerChannel.close({ drain })`. A handler
+ * that has something to finish (a farewell to send, a store to write) says so
+ * with `waitUntil`; what is not finished by the deadline is cut off.
+ */
+export interface DrainEvent {
+  /** Tells this event from others. */
+  readonly type: "drain";
+  /** How long the peer is to stay away, ms: a random time within the window, another one for each channel. */
+  readonly comeBackMs: number;
+  /** When the channel is closed at the latest, in the loop's time, ms. */
+  readonly deadlineMs: number;
+  /** Puts the close off until the promise is settled, and at most to the deadline. */
+  waitUntil(promise: PromiseLike<unknown>): void;
 }

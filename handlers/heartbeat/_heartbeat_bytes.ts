@@ -17,8 +17,12 @@ const EXT8 = 0xc7;
 const DATA_BYTES = 6;
 const HEADER_BYTES = 3;
 
-/** Makes the 9 bytes: an ext8 header, then kind 4, time 17, sequence 9, acknowledgement 16, spare 2 bits. */
-export function encodeHeartbeat({ code, timeMs, sequence, acknowledgement }: Heartbeat): Uint8Array {
+/**
+ * Makes the 9 bytes: an ext8 header, then kind 4, time 17, sequence 9,
+ * acknowledgement 16, whether that is one 1, spare 1 bit.
+ */
+export function encodeHeartbeat(heartbeat: Heartbeat): Uint8Array {
+  const { code, timeMs, sequence, acknowledgement, hasAcknowledgement } = heartbeat;
   const tenths = timeMs / 100;
   const bytes = new Uint8Array(HEADER_BYTES + DATA_BYTES);
   bytes[0] = EXT8;
@@ -29,7 +33,7 @@ export function encodeHeartbeat({ code, timeMs, sequence, acknowledgement }: Hea
   bytes[5] = tenths << 3 | sequence >>> 6;
   bytes[6] = sequence << 2 | acknowledgement >>> 14;
   bytes[7] = acknowledgement >>> 6;
-  bytes[8] = acknowledgement << 2;
+  bytes[8] = acknowledgement << 2 | (hasAcknowledgement ? 2 : 0);
   return bytes;
 }
 
@@ -69,11 +73,12 @@ function readHeartbeat(bytes: Uint8Array, at: number): Heartbeat {
   const first = bytes[at]!;
   const third = bytes[at + 2]!;
   const fourth = bytes[at + 3]!;
-  // The two spare bits at the end are not looked at: a later version may use them.
+  // The spare bit at the end is not looked at: a later version may use it.
   return new Heartbeat(first >>> 4, {
     timeMs: ((first & 0xf) << 13 | bytes[at + 1]! << 5 | third >>> 3) * 100,
     sequence: (third & 0x7) << 6 | fourth >>> 2,
     acknowledgement: (fourth & 0x3) << 14 | bytes[at + 4]! << 6 | bytes[at + 5]! >>> 2,
+    hasAcknowledgement: (bytes[at + 5]! & 2) !== 0,
   });
 }
 

@@ -13,9 +13,32 @@
  * - `hold`: answer me once the link has been silent for this time.
  * - `void`: a hold is refused or given up, for a {@linkcode VoidReason}.
  * - `hello`: sent before the first answer on a link by a peer that can do more than ping and pong.
+ * - `scout`: asks for, grants and shows the ticket of a second link on which only trials run.
+ * - `goAway`: the server is about to end this link, for a {@linkcode GoAwayReason}; its time says how long
+ *   the client is to stay away.
  * - `unknown`: a kind of a later version. To be counted and ignored.
  */
-export type HeartbeatKind = "ping" | "pong" | "hold" | "void" | "hello" | "scout" | "unknown";
+export type HeartbeatKind = "ping" | "pong" | "hold" | "void" | "hello" | "scout" | "goAway" | "unknown";
+
+/**
+ * Why a server ends a link.
+ *
+ * - `shutdown`: it stops, or restarts.
+ * - `overloaded`: it has no room for one more client just now.
+ * - `tooManyConnections`: there are too many from this client's address.
+ * - `tooFast`: the client sent more in a second than it may.
+ * - `unauthenticated`: the client has not proven who it is, or not in time.
+ * - `protocol`: the client said something that makes no sense.
+ * - `unknown`: a reason of a later version.
+ */
+export type GoAwayReason =
+  | "shutdown"
+  | "overloaded"
+  | "tooManyConnections"
+  | "tooFast"
+  | "unauthenticated"
+  | "protocol"
+  | "unknown";
 
 /**
  * Why a peer gives no answer to a hold.
@@ -38,18 +61,18 @@ export interface HeartbeatFields {
   readonly timeMs?: number;
   /** Number of a ping or hold, 0 to 511, then from 0 again; the answer repeats it. Default: 0. */
   readonly sequence?: number;
-  /** For sessions: how much arrived, 0 to 65,535. Default: 0. */
+  /** For sessions: the lower 16 bits of how many messages arrived, 0 to 65,535. Default: 0. */
   readonly acknowledgement?: number;
+  /** Whether `acknowledgement` is one; on a link without a session it says nothing. Default: false. */
+  readonly hasAcknowledgement?: boolean;
 }
 
 /** What a hello says about its sender. */
 export interface HelloFields {
   /** The longest hold that the sender serves, in ms, as for `timeMs`; 0 is none. Default: 0. */
   readonly longestHoldMs?: number;
-  /** What the sender can do, 0 to 31: 1 is {@linkcode SCOUTS}, the other bits are a later version's. Default: 0. */
+  /** What the sender can do, 0 to 31: {@linkcode SCOUTS}, {@linkcode SESSIONS}; the other bits are a later version's. Default: 0. */
   readonly abilities?: number;
-  /** For sessions: how much arrived, 0 to 65,535. Default: 0. */
-  readonly acknowledgement?: number;
 }
 
 /** Version of the heartbeat protocol that this library speaks. */
@@ -58,13 +81,25 @@ export const HEARTBEAT_VERSION = 1;
 export const MAX_HEARTBEAT_TIME_MS = 13_107_100;
 /** Ability bit of a hello: the sender takes scouts. */
 export const SCOUTS = 1;
+/** Ability bit of a hello: the sender keeps sessions. */
+export const SESSIONS = 2;
 /** How many sequence numbers there are: 9 bits. */
 export const HEARTBEAT_SEQUENCES = 512;
 
-/** By their code on the wire, 0 to 5. */
-const KINDS: readonly HeartbeatKind[] = ["ping", "pong", "hold", "void", "hello", "scout"];
+/** By their code on the wire, 0 to 6. */
+const KINDS: readonly HeartbeatKind[] = ["ping", "pong", "hold", "void", "hello", "scout", "goAway"];
 /** By their number on the wire, from 1 on; 0 is no reason. */
 const REASONS: readonly VoidReason[] = ["unknown", "tooLong", "busy", "notServed", "givenUp"];
+/** By their number on the wire, from 1 on. */
+const GO_AWAY_REASONS: readonly GoAwayReason[] = [
+  "unknown",
+  "shutdown",
+  "overloaded",
+  "tooManyConnections",
+  "tooFast",
+  "unauthenticated",
+  "protocol",
+];
 const TENTH_MS = 100;
 const NO_FIELDS: HeartbeatFields = {};
 
@@ -85,14 +120,16 @@ const NO_FIELDS: HeartbeatFields = {};
 export class Heartbeat {
   /** What it is for. */
   readonly kind: HeartbeatKind;
-  /** The kind's number on the wire, 0 to 15; 6 and above are `unknown`. */
+  /** The kind's number on the wire, 0 to 15; 7 and above are `unknown`. */
   readonly code: number;
   /** A time in ms; what it means depends on the kind. In a void it stands for the {@linkcode reason}. */
   readonly timeMs: number;
   /** Its number, 0 to 511. In a hello: version and abilities. */
   readonly sequence: number;
-  /** For sessions: how much arrived, 0 to 65,535. */
+  /** For sessions: the lower 16 bits of how many messages arrived, 0 to 65,535. */
   readonly acknowledgement: number;
+  /** Whether the acknowledgement is one. */
+  readonly hasAcknowledgement: boolean;
 
   /**
    * Makes a heartbeat.
@@ -102,7 +139,7 @@ export class Heartbeat {
    * @throws {RangeError} If the kind or a field is out of range.
    */
   constructor(kind: Exclude<HeartbeatKind, "unknown"> | number, fields: HeartbeatFields = NO_FIELDS) {
-    const { timeMs = 0, sequence = 0, acknowledgement = 0 } = fields;
+    const { timeMs = 0, sequence = 0, acknowledgement = 0, hasAcknowledgement = false } = fields;
     const code = typeof kind === "number" ? kind : KINDS.indexOf(kind);
     if (code === -1 && typeof kind === "string") {
       throw new RangeError(
@@ -120,6 +157,7 @@ export class Heartbeat {
     this.timeMs = Math.ceil(timeMs / TENTH_MS) * TENTH_MS;
     this.sequence = sequence;
     this.acknowledgement = acknowledgement;
+    this.hasAcknowledgement = hasAcknowledgement;
   }
 
   /**
@@ -130,9 +168,9 @@ export class Heartbeat {
    * @throws {RangeError} If a field is out of range.
    */
   static hello(fields: HelloFields = {}): Heartbeat {
-    const { longestHoldMs: timeMs = 0, abilities = 0, acknowledgement = 0 } = fields;
+    const { longestHoldMs: timeMs = 0, abilities = 0 } = fields;
     checkWhole("abilities", abilities, 31);
-    return new Heartbeat("hello", { timeMs, sequence: abilities << 4 | HEARTBEAT_VERSION, acknowledgement });
+    return new Heartbeat("hello", { timeMs, sequence: abilities << 4 | HEARTBEAT_VERSION });
   }
 
   /**
@@ -140,18 +178,35 @@ export class Heartbeat {
    *
    * @param sequence The hold's number.
    * @param reason Why.
-   * @param acknowledgement For sessions: how much arrived.
    * @returns The void.
    * @throws {RangeError} If a number is out of range.
    */
-  static void(sequence: number, reason: Exclude<VoidReason, "unknown">, acknowledgement = 0): Heartbeat {
+  static void(sequence: number, reason: Exclude<VoidReason, "unknown">): Heartbeat {
     // The reason travels in the place of the time.
-    return new Heartbeat("void", { timeMs: REASONS.indexOf(reason) * TENTH_MS, sequence, acknowledgement });
+    return new Heartbeat("void", { timeMs: REASONS.indexOf(reason) * TENTH_MS, sequence });
+  }
+
+  /**
+   * Makes a go-away: what a server says before it ends a link.
+   *
+   * @param reason Why.
+   * @param afterMs How long the client is to stay away, ms, as for `timeMs`.
+   * @returns The go-away.
+   * @throws {RangeError} If the time is out of range.
+   */
+  static goAway(reason: Exclude<GoAwayReason, "unknown">, afterMs = 0): Heartbeat {
+    // The reason travels in the place of the sequence.
+    return new Heartbeat("goAway", { timeMs: afterMs, sequence: GO_AWAY_REASONS.indexOf(reason) });
   }
 
   /** In a void: why. Otherwise undefined. */
   get reason(): VoidReason | undefined {
     return this.kind === "void" ? REASONS[this.timeMs / TENTH_MS] ?? "unknown" : undefined;
+  }
+
+  /** In a go-away: why. Otherwise undefined. */
+  get goAwayReason(): GoAwayReason | undefined {
+    return this.kind === "goAway" ? GO_AWAY_REASONS[this.sequence] ?? "unknown" : undefined;
   }
 
   /** In a hello: the sender's version of the protocol, 0 to 15. Otherwise undefined. */

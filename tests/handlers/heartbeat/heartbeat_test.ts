@@ -42,7 +42,7 @@ Deno.test("Heartbeat() refuses fields out of range", () => {
 });
 
 Deno.test("Heartbeat.hello() carries version, abilities and the longest hold", () => {
-  const hello = Heartbeat.hello({ longestHoldMs: 7_200_000, abilities: 0b10001, acknowledgement: 9 });
+  const hello = Heartbeat.hello({ longestHoldMs: 7_200_000, abilities: 0b10001 });
   assertEquals(
     [hello.kind, hello.version, hello.abilities, hello.longestHoldMs, hello.acknowledgement],
     ["hello", HEARTBEAT_VERSION, 0b10001, 7_200_000, 9],
@@ -60,7 +60,7 @@ Deno.test("Heartbeat.hello() carries version, abilities and the longest hold", (
 
 Deno.test("Heartbeat.void() carries the hold's number and a reason", () => {
   for (const reason of ["tooLong", "busy", "notServed", "givenUp"] as const) {
-    const refusal = Heartbeat.void(17, reason, 3);
+    const refusal = Heartbeat.void(17, reason);
     assertEquals([refusal.kind, refusal.sequence, refusal.reason, refusal.acknowledgement], [
       "void",
       17,

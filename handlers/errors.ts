@@ -7,7 +7,7 @@
  */
 
 /** What could not be decoded. */
-export type DecodeSubject = "frame" | "message" | "heartbeat";
+export type DecodeSubject = "frame" | "message" | "heartbeat" | "session frame";
 
 /**
  * The peer sent bytes that mean nothing, or more of them than allowed. A
@@ -140,5 +140,35 @@ export class SessionTakenError extends Error {
     super(`Cannot keep the session "${key}": somebody else has claimed it, or it is gone`, options);
     this.name = "SessionTakenError";
     this.key = key;
+  }
+}
+
+/**
+ * A session could not be had, or is gone.
+ *
+ * @example What a write fails with that was never confirmed
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { SessionError } from "@longlink/pipeline";
+ *
+ * const error = new SessionError("confirm the message", "expired");
+ * assertEquals(error.message, "Cannot confirm the message: the session is gone (expired)");
+ * ```
+ */
+export class SessionError extends Error {
+  /** Why, in one word. */
+  readonly reason: string;
+
+  /**
+   * Makes the error.
+   *
+   * @param action What was attempted, as a verb with its object.
+   * @param reason Why it failed, in one word.
+   * @param options Standard error options; `cause` is an error below it.
+   */
+  constructor(action: string, reason: string, options?: ErrorOptions) {
+    super(`Cannot ${action}: the session is gone (${reason})`, options);
+    this.name = "SessionError";
+    this.reason = reason;
   }
 }

@@ -4,23 +4,12 @@
  * @module
  */
 
+import { ConnectRace, refuse } from "./_connect_race.ts";
 import { ConnectError } from "./errors.ts";
 import type { EventLoop, Timer } from "./event_loop.ts";
-import type { Link, LinkSink, Remote, RemoteSource, Transport } from "./transport.ts";
+import type { Link, Remote, RemoteChoice, RemoteRace, RemoteSource, Transport } from "./transport.ts";
 
-/** Takes the place of a channel for a link that nobody wants. */
-const IGNORE: LinkSink = {
-  onRead() {},
-  onReadComplete() {},
-  onFlushed() {},
-  onClosed() {},
-};
-
-/** Ends a link that nobody wants. */
-export function refuse(link: Link): void {
-  link.open(IGNORE);
-  link.abort();
-}
+export { refuse };
 
 /** What one try is made with. */
 export interface ConnectAttemptOptions {
@@ -35,41 +24,28 @@ export interface ConnectAttemptOptions {
 }
 
 /**
- * The channel state `connecting`: owns the timeout and the abort signal of one
- * try, and calls back once. A link that comes after the try was given up is
- * aborted, or it would stay open with nobody to close it.
+ * The channel state `connecting`: owns the timeout of one try and what it is
+ * waiting for, and calls back once.
  */
 export class ConnectAttempt {
   readonly kind = "connecting";
   readonly #options: ConnectAttemptOptions;
-  readonly #abort = new AbortController();
   readonly #timer: Timer;
-  #address = "the remote";
+  /** While the source is asked: aborts that. */
+  #asking: AbortController | undefined = undefined;
+  #race: ConnectRace | undefined = undefined;
   #done = false;
 
   constructor(options: ConnectAttemptOptions) {
     this.#options = options;
-    this.#timer = options.loop.schedule(options.timeoutMs, () => {
-      this.fail(new ConnectError(this.#address, `timed out after ${options.timeoutMs} ms`));
-    });
+    this.#timer = options.loop.schedule(options.timeoutMs, () => this.#timeOut());
   }
 
   /** Begins. Calls back before it returns where nothing has to be waited for. */
   start(): void {
     const { source } = this.#options;
-    if (typeof source !== "function") return this.#dial(source);
-    // Wrapped, because a TypeError (which a failed fetch is as well) would look
-    // like an address that is wrong for good.
-    const failed = (cause: unknown) =>
-      this.fail(new ConnectError("the remote", "its address could not be had", { cause }));
-    let remote;
-    try {
-      remote = source({ signal: this.#abort.signal });
-      if (isPromise(remote)) return void remote.then((remote) => this.#dial(remote), failed);
-    } catch (error) {
-      return failed(error);
-    }
-    this.#dial(remote);
+    if (typeof source === "function") this.#ask(source);
+    else this.#connect(source);
   }
 
   /** Gives up. */
@@ -77,51 +53,74 @@ export class ConnectAttempt {
     if (this.#done) return;
     this.#done = true;
     this.#timer.cancel();
-    this.#abort.abort(error);
+    this.#asking?.abort(error);
+    this.#race?.stop(error);
     this.#options.onFailed(error);
   }
 
-  #dial(given: string | Remote): void {
+  #ask(source: Exclude<RemoteSource, RemoteChoice>): void {
     if (this.#done) return;
-    const { transport, loop } = this.#options;
-    let remote: Remote, link;
+    // Wrapped, because a TypeError (which a failed fetch is as well) would look
+    // like an address that is wrong for good.
+    const failed = (cause: unknown) =>
+      this.fail(new ConnectError("the remote", "its address could not be had", { cause }));
+    this.#asking = new AbortController();
+    let choice;
     try {
-      remote = typeof given === "string" ? { address: given } : given;
-      if (typeof remote?.address !== "string") {
-        throw new TypeError(
-          `Cannot connect: the remote must be an address or have one, got ${String(given)}`,
-        );
-      }
-      this.#address = remote.address;
-      link = transport.connect(remote, { loop, signal: this.#abort.signal });
-      if (isPromise(link)) {
-        return void link.then(
-          (link) => this.#linked(link, remote),
-          (error) => this.fail(this.#notTheAddress(error)),
-        );
-      }
+      choice = source({ signal: this.#asking.signal });
+      if (isPromise(choice)) return void choice.then((choice) => this.#connect(choice), failed);
     } catch (error) {
-      return this.fail(error);
+      return failed(error);
     }
-    // Outside of the try: what the channel does with its link is no failure to connect.
-    this.#linked(link, remote);
+    this.#connect(choice);
   }
 
-  /** An address that is wrong for good shows at once. A later TypeError (a failed fetch is one) is worth another try. */
-  #notTheAddress(error: unknown): unknown {
-    return error instanceof TypeError
-      ? new ConnectError(this.#address, error.message, { cause: error })
-      : error;
+  #connect(choice: RemoteChoice): void {
+    if (this.#done) return;
+    const { transport, loop, source, onLink } = this.#options;
+    const race = raceOf(choice);
+    const { remotes, delayMs = 0 } = race;
+    if (remotes.length === 0) {
+      // A directory that knows no server just now may know one later; a fixed list will not change.
+      return this.fail(
+        typeof source === "function"
+          ? new ConnectError("the remote", "there is no address to try")
+          : new TypeError("Cannot connect: the list of remotes is empty"),
+      );
+    }
+    if (!(delayMs >= 0 && delayMs < Infinity)) {
+      return this.fail(
+        new TypeError(`Cannot connect: delayMs must be a finite number of 0 or more, got ${delayMs}`),
+      );
+    }
+    this.#race = new ConnectRace({
+      race,
+      transport,
+      loop,
+      onLink: (link, remote) => {
+        this.#done = true;
+        this.#timer.cancel();
+        onLink(link, remote);
+      },
+      onFailed: (error) => this.fail(error),
+    });
+    this.#race.start();
   }
 
-  #linked(link: Link, remote: Remote): void {
-    if (this.#done) return refuse(link);
-    this.#done = true;
-    this.#timer.cancel();
-    this.#options.onLink(link, remote);
+  #timeOut(): void {
+    const { timeoutMs } = this.#options;
+    this.fail(
+      this.#race?.timeOut(timeoutMs) ?? new ConnectError("the remote", `timed out after ${timeoutMs} ms`),
+    );
   }
 }
 
+function raceOf(choice: RemoteChoice): RemoteRace {
+  if (Array.isArray(choice)) return { remotes: choice };
+  const { remotes } = (choice ?? {}) as Partial<RemoteRace>;
+  return remotes === undefined ? { remotes: [choice as string | Remote] } : choice as RemoteRace;
+}
+
 function isPromise<T>(value: T | Promise<T>): value is Promise<T> {
-  return typeof (value as Promise<T>).then === "function";
+  return typeof (value as Promise<T>)?.then === "function";
 }

@@ -82,9 +82,20 @@ export class Context implements ChannelHandlerContext {
     const next = this.#nextRead ?? this.#findNextRead();
     try {
       const result = next.#shape.onRead!.call(next.handler, next, message);
-      if (result !== undefined) next.#watch(result);
+      if (result !== undefined) next.#watchRead(result);
     } catch (error) {
       next.fail(error);
+    }
+  }
+
+  fireChannelReadTracked(message: unknown): Promise<void> | undefined {
+    const outer = unfinished;
+    unfinished = NONE;
+    try {
+      this.fireChannelRead(message);
+      return unfinished === NONE ? undefined : Promise.allSettled(unfinished).then(ignore);
+    } finally {
+      unfinished = outer;
     }
   }
 
@@ -233,6 +244,13 @@ export class Context implements ChannelHandlerContext {
     settled(result, (error) => this.fail(error));
   }
 
+  #watchRead(result: unknown): void {
+    this.#watch(result);
+    if (unfinished === undefined || typeof (result as PromiseLike<unknown>)?.then !== "function") return;
+    if (unfinished === NONE) unfinished = [];
+    unfinished.push(result as PromiseLike<unknown>);
+  }
+
   #watchOperation(result: unknown, promise: ChannelPromise): void {
     // Another operation's promise reports for itself.
     if (result instanceof ChannelPromise) return;
@@ -248,6 +266,12 @@ export class Context implements ChannelHandlerContext {
   }
 }
 
+/** Stands for "tracked, and nothing to wait for so far": most messages are handled at once, and cost no list. */
+const NONE: PromiseLike<unknown>[] = [];
+
+/** What the handlers of the message that is being tracked just now have promised; undefined while none is tracked. */
+let unfinished: PromiseLike<unknown>[] | undefined = undefined;
+
 function failedWith(promise: ChannelPromise, error: unknown): boolean {
   return promise.isDone && !promise.isSuccess && promise.error === error;
 }
@@ -262,3 +286,5 @@ function settled(result: unknown, onFailure: (error: unknown) => void): void {
     (result as PromiseLike<unknown>).then(undefined, onFailure);
   }
 }
+
+function ignore(): void {}

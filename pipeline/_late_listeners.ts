@@ -16,9 +16,11 @@ export class LateListeners {
 
   /** Tells all; the throw of one goes to `onError` and keeps it from no other. */
   notify(notice: LateNotice, onError: (error: unknown) => void): void {
-    for (const { listener } of this.#entries) {
+    // A copy: one that listens anew on hearing it would be told again and again, for ever.
+    for (const entry of [...this.#entries]) {
+      if (!this.#entries.has(entry)) continue;
       try {
-        listener(notice);
+        entry.listener(notice);
       } catch (error) {
         onError(error);
       }

@@ -50,12 +50,14 @@ export class Bootstrap {
   /**
    * Makes a channel and connects it.
    *
-   * @param remote Where to: an address as a URL, one with credentials, or a
-   *   function that is asked anew for each try.
+   * @param remote Where to: an address as a URL, one with credentials, several
+   *   of which the first that answers will do, or a function that is asked anew
+   *   for each try.
    * @param options `signal` gives up and closes the channel.
    * @returns The channel, once its link stands.
-   * @throws {TypeError} If the address cannot be parsed.
-   * @throws {ConnectError} If no link came about. With a `ReconnectHandler` in
+   * @throws {TypeError} If the address cannot be parsed, or none of several can.
+   * @throws {ConnectError} If no link came about; with an `AggregateError` as
+   *   its cause where several addresses were tried. With a `ReconnectHandler` in
    *   the pipeline it keeps trying instead, within that handler's limits.
    */
   async connect(remote: RemoteSource, options: { readonly signal?: AbortSignal } = {}): Promise<Channel> {

@@ -233,7 +233,8 @@ export class Channel implements UnhandledFailureSink, AsyncDisposable {
   /**
    * Asks for a link.
    *
-   * @param remote Where to: an address, one with credentials, or a function asked for each try.
+   * @param remote Where to: an address, one with credentials, several of which the first that answers will do, or a
+   *   function asked for each try.
    * @param options `signal` gives up: aborted beforehand, nothing is tried;
    *   aborted before the link stands, the channel is closed, as only that ends
    *   a handler's tries to reconnect. After the link stands it has no effect.

@@ -37,6 +37,16 @@ export interface ChannelHandlerContext {
   fireChannelInactive(): void;
   /** Passes a message on. */
   fireChannelRead(message: unknown): void;
+  /**
+   * Passes a message on, and tells when the handlers are done with it: those
+   * that it reached before this returns. One that keeps it and passes it on
+   * later must return a promise for that.
+   *
+   * @param message The message.
+   * @returns undefined if all were done at once, else a promise that never
+   *   rejects: what a handler fails with goes to `exceptionCaught` as always.
+   */
+  fireChannelReadTracked(message: unknown): Promise<void> | undefined;
   /** Passes `channelReadComplete` on. */
   fireChannelReadComplete(): void;
   /** Passes `channelWritabilityChanged` on. */

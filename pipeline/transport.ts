@@ -24,14 +24,36 @@ export interface Remote {
 }
 
 /**
+ * Several remotes with the same service behind them, raced as RFC 8305 ("happy
+ * eyeballs") does with a host's addresses: the first one is tried, the next one
+ * as well once `delayMs` are over or as soon as the one before it has failed,
+ * and so on. The first link wins, all other tries are aborted. The connect
+ * timeout bounds all of it.
+ */
+export interface RemoteRace {
+  /** What to try, best first; at least one. */
+  readonly remotes: readonly (string | Remote)[];
+  /** How long one is tried alone before the next one is tried as well, in ms, 0 or more. Default: 250. */
+  readonly delayMs?: number;
+  /**
+   * Told of each one that failed or timed out, for who wants to try it later
+   * than others next time; not of those that lost the race. Must not throw.
+   */
+  readonly onFailed?: (address: string) => void;
+}
+
+/** Where one try goes: one remote, or several of which the first that answers will do. */
+export type RemoteChoice = string | Remote | readonly (string | Remote)[] | RemoteRace;
+
+/**
  * Where to connect: fixed, or asked anew for each try (fresh credentials,
  * another server). The function's promise counts into the connect timeout, and
- * its signal is aborted when the try is given up.
+ * its signal is aborted when the try is given up. A list is short for a
+ * {@linkcode RemoteRace} with its defaults.
  */
 export type RemoteSource =
-  | string
-  | Remote
-  | ((options: { readonly signal: AbortSignal }) => string | Remote | Promise<string | Remote>);
+  | RemoteChoice
+  | ((options: { readonly signal: AbortSignal }) => RemoteChoice | Promise<RemoteChoice>);
 
 /** What a transport gets for one try. */
 export interface ConnectOptions {

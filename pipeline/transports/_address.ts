@@ -4,6 +4,8 @@
  * @module
  */
 
+import { withoutSecrets } from "../_without_secrets.ts";
+
 /** Where to connect to, or listen. */
 export interface HostPort {
   /** The scheme, in lower case, without colon. */
@@ -52,9 +54,4 @@ export function endAddress(scheme: string, host: string | undefined, port: numbe
 /** The error for an address that makes no sense. */
 export function cannotParse(address: string, detail: string): TypeError {
   return new TypeError(`Cannot parse the address "${withoutSecrets(address)}": ${detail}`);
-}
-
-/** An address as it may appear in errors and logs: without a user's name and password, and without a ticket in its query. */
-export function withoutSecrets(address: string): string {
-  return address.replace(/\/\/[^/?#]*@/, "//").replace(/\?[^#]*/, "");
 }

@@ -7,7 +7,8 @@
 
 import { ConnectError } from "../errors.ts";
 import type { ConnectOptions, Link, Listener, ListenOptions, Remote, Transport } from "../transport.ts";
-import { cannotParse, withoutSecrets } from "./_address.ts";
+import { cannotParse } from "./_address.ts";
+import { withoutSecrets } from "../_without_secrets.ts";
 import { detailOf, givenUp } from "./_failure.ts";
 import { constructorArguments } from "./_web_socket_arguments.ts";
 import { errorOf, WebSocketLink } from "./_web_socket_link.ts";

@@ -7,7 +7,6 @@ import {
   assertInstanceOf,
   assertLess,
   assertRejects,
-  assertStrictEquals,
   assertThrows,
 } from "@std/assert";
 import {
@@ -16,81 +15,12 @@ import {
   type ChannelHandler,
   ConnectError,
   EmbeddedChannel,
-  type EmbeddedChannelOptions,
-  LinkDownError,
-  type Remote,
   VirtualEventLoop,
 } from "../../pipeline/mod.ts";
 import { memory } from "../../pipeline/transports/memory.ts";
-import { QueueFullError, ReconnectHandler, type ReconnectOptions } from "../../handlers/mod.ts";
-import { Collector, ListenerCountingLoop } from "./_rig.ts";
-
-interface Options extends ReconnectOptions {
-  readonly seed?: number;
-  readonly after?: readonly ChannelHandler[];
-  readonly connectTimeoutMs?: number;
-}
-
-/** A channel that reconnects, and a server that can be up, down, or silent. */
-function reconnecting({ seed = 1, after = [], connectTimeoutMs, ...options }: Options = {}) {
-  const loop = new ListenerCountingLoop({ seed });
-  const end = new Collector();
-  const tries: { readonly atMs: number; readonly remote: Remote; readonly signal: AbortSignal }[] = [];
-  const server = { is: "up" as "up" | "down" | "silent" };
-  const onConnect: EmbeddedChannelOptions["onConnect"] = (remote, signal) => {
-    tries.push({ atMs: loop.now(), remote, signal });
-    if (server.is === "down") throw new ConnectError(remote.address, "connection refused");
-    if (server.is === "silent") return new Promise(() => {});
-  };
-  const handler = new ReconnectHandler(options);
-  const channel = new EmbeddedChannel({
-    loop,
-    active: false,
-    connectTimeoutMs,
-    onConnect,
-    handlers: [handler, ...after, end],
-  });
-  return { loop, end, tries, server, handler, channel };
-}
-
-type Reconnecting = ReturnType<typeof reconnecting>;
-
-/** The same with a link that proved valid, and forgets how it came about. */
-function connected(options?: Options): Reconnecting {
-  const rig = reconnecting(options);
-  rig.channel.connect("embedded://peer").onSettled(() => {});
-  prove(rig);
-  rig.tries.length = 0;
-  rig.end.events.length = 0;
-  return rig;
-}
-
-function prove({ channel }: Reconnecting): void {
-  channel.pipeline.fireUserEventTriggered({ type: "linkValid", roundTripMs: 1 });
-}
-
-function network({ channel }: Reconnecting, state: "online" | "offline" | "changed"): void {
-  channel.pipeline.fireUserEventTriggered({ type: "network", state });
-}
-
-/** Brings a rig into each state in which it looks after a link. */
-const STATES: Readonly<Record<string, (rig: Reconnecting) => void>> = {
-  idle: () => {},
-  connecting: ({ server, channel }) => {
-    server.is = "silent";
-    channel.connect("embedded://peer").onSettled(() => {});
-  },
-  up: ({ channel }) => channel.connect("embedded://peer").onSettled(() => {}),
-  waiting: ({ server, channel }) => {
-    server.is = "down";
-    channel.connect("embedded://peer").onSettled(() => {});
-  },
-  offline: (rig) => {
-    rig.server.is = "down";
-    rig.channel.connect("embedded://peer").onSettled(() => {});
-    network(rig, "offline");
-  },
-};
+import { type QueuePolicy, ReconnectHandler } from "../../handlers/mod.ts";
+import { connected, network, prove, type Reconnecting, reconnecting, STATES } from "./_reconnect_rig.ts";
+import { Collector } from "./_rig.ts";
 
 /** Whether values spread evenly from 0 to a bound: ten parts of it, each with about a tenth of them. */
 function assertUniform(values: readonly number[], boundMs: number): void {
@@ -266,37 +196,6 @@ Deno.test("ReconnectHandler lets a try take as long as the connect timeout, then
   assertEquals(rig.tries.length, 2);
 });
 
-Deno.test("ReconnectHandler gives up after maxAttempts with one event, then closes", async () => {
-  const rig = reconnecting({ maxAttempts: 3 });
-  rig.server.is = "down";
-  const connect = rig.channel.connect("embedded://peer");
-  const queued = rig.channel.write("queued");
-  connect.onSettled(() => {});
-  queued.onSettled(() => {});
-  rig.channel.advanceBy(100_000);
-  await rig.channel.closed;
-  assertEquals(rig.tries.length, 3);
-  const failed = rig.end.take("reconnectFailed");
-  assertEquals(failed.map(({ attempts }) => attempts), [3]);
-  assertInstanceOf(failed[0]!.error, ConnectError);
-  assertStrictEquals(connect.error, failed[0]!.error);
-  assertInstanceOf(queued.error, ChannelClosedError);
-  assertEquals([rig.loop.pendingTimers, rig.loop.listeners], [0, 0]);
-});
-
-Deno.test("ReconnectHandler gives up on a server that accepts and drops", async () => {
-  const rig = connected({ maxAttempts: 2 });
-  for (let i = 0; i < 3; i++) {
-    rig.channel.loseLink();
-    rig.channel.advanceBy(10_000);
-  }
-  await rig.channel.closed;
-  const [failed, ...more] = rig.end.take("reconnectFailed");
-  assertEquals([failed!.attempts, more], [2, []]);
-  assertInstanceOf(failed!.error, LinkDownError);
-  assertEquals((failed!.error as LinkDownError).reason, "reset");
-});
-
 Deno.test("ReconnectHandler does not try an address again that cannot be parsed", async () => {
   const connect = new Bootstrap({
     transport: memory(),
@@ -427,6 +326,17 @@ Deno.test("ReconnectHandler tries at once when the application comes to the fore
   assertEquals([rig.tries.length, rig.handler.state], [1, "up"]);
   tell("foreground");
   assertEquals(rig.tries.length, 1);
+});
+
+Deno.test("ReconnectHandler leaves a try alone that is on its way when the application comes to the foreground", () => {
+  const rig = connected();
+  rig.server.is = "silent";
+  rig.channel.loseLink();
+  rig.channel.advanceBy(800);
+  rig.end.events.length = 0;
+  rig.channel.pipeline.fireUserEventTriggered({ type: "appState", state: "foreground" });
+  assertEquals([rig.handler.state, rig.tries.length, rig.tries[0]!.signal.aborted], ["connecting", 1, false]);
+  assertEquals(rig.end.events.map(({ type }) => type), ["appState"]);
 });
 
 Deno.test("ReconnectHandler does not come to the foreground while offline", () => {
@@ -563,102 +473,6 @@ Deno.test("ReconnectHandler stands an application with a reconnect of its own", 
   assertEquals([rig.channel.isActive, rig.tries.length], [true, 1]);
 });
 
-Deno.test("ReconnectHandler lets writes wait, in order, behind the application's first words", () => {
-  const login: ChannelHandler = {
-    channelActive: (context) => {
-      context.writeAndFlush("login");
-      context.fireChannelActive();
-    },
-  };
-  const rig = connected({ after: [login] });
-  rig.channel.drainOutbound();
-  rig.channel.loseLink();
-  const promises = ["a", "b", "c"].map((message) => rig.channel.writeAndFlush(message));
-  assertEquals([rig.handler.queuedMessages, rig.channel.drainOutbound()], [3, []]);
-  rig.channel.advanceBy(800);
-  assertEquals(rig.channel.drainOutbound(), ["login", "a", "b", "c"]);
-  assertEquals([rig.handler.queuedMessages, promises.every(({ isSuccess }) => isSuccess)], [0, true]);
-});
-
-Deno.test("ReconnectHandler lets writes wait from the moment the link is lost", () => {
-  const write = (context: Parameters<NonNullable<ChannelHandler["write"]>>[0], message: string) =>
-    void context.write(message).onSettled(() => {});
-  const rig = connected({
-    after: [{
-      userEventTriggered: (context, event) => {
-        if ((event as { type: string }).type === "linkDown") write(context, "at linkDown");
-      },
-      channelInactive: (context) => write(context, "at channelInactive"),
-    }],
-  });
-  rig.channel.loseLink();
-  rig.channel.advanceBy(800);
-  assertEquals(rig.channel.drainOutbound(), ["at linkDown", "at channelInactive"]);
-});
-
-Deno.test("ReconnectHandler keeps the queue over several failed tries, and for the next link", () => {
-  const rig = connected();
-  rig.server.is = "down";
-  rig.channel.loseLink();
-  rig.channel.write("a");
-  rig.channel.advanceBy(30_000);
-  rig.channel.write("b");
-  rig.server.is = "up";
-  rig.channel.advanceBy(5000);
-  assertEquals(rig.channel.drainOutbound(), ["a", "b"]);
-  rig.channel.loseLink();
-  rig.channel.advanceBy(2000);
-  assertEquals(rig.channel.drainOutbound(), []);
-});
-
-Deno.test("ReconnectHandler bounds the queue by messages and bytes, and fails what is too much", async () => {
-  const rig = connected({ queue: { maxMessages: 2, maxBytes: 10 } });
-  rig.server.is = "down";
-  rig.channel.loseLink();
-  rig.channel.write(new Uint8Array(6));
-  const bytes = await assertRejects(async () => await rig.channel.write(new Uint8Array(5)), QueueFullError);
-  assertEquals([bytes.unit, bytes.size, bytes.limit], ["bytes", 11, 10]);
-  rig.channel.write(new Uint8Array(4));
-  const messages = await assertRejects(
-    async () => await rig.channel.write(new Uint8Array(0)),
-    QueueFullError,
-  );
-  assertEquals([messages.unit, messages.size, messages.limit], ["messages", 3, 2]);
-  assertEquals(rig.handler.queuedMessages, 2);
-  rig.server.is = "up";
-  rig.channel.advanceBy(10_000);
-  assertEquals(rig.channel.drainOutbound(), [new Uint8Array(6), new Uint8Array(4)]);
-});
-
-Deno.test("ReconnectHandler holds 1,000 messages and 1 MiB by default", async () => {
-  const rig = connected();
-  rig.channel.loseLink();
-  for (let i = 0; i < 1000; i++) rig.channel.write({ i });
-  await assertRejects(async () => await rig.channel.write({}), QueueFullError);
-  const other = connected();
-  other.channel.loseLink();
-  other.channel.write(new Uint8Array(1024 * 1024));
-  await assertRejects(async () => await other.channel.write(new Uint8Array(1)), QueueFullError);
-});
-
-Deno.test("ReconnectHandler fails writes that were on their way when the link was lost", async () => {
-  const rig = connected();
-  const onItsWay = rig.channel.write("never flushed");
-  rig.channel.loseLink("unanswered");
-  const error = await assertRejects(async () => await onItsWay, LinkDownError);
-  assertEquals([error.reason, rig.handler.queuedMessages], ["unanswered", 0]);
-});
-
-Deno.test("ReconnectHandler lets nothing wait before anybody asked for a link", async () => {
-  const rig = reconnecting();
-  await assertRejects(async () => await rig.channel.write("early"), LinkDownError, "notConnected");
-  // While the first connect is on its way they do wait.
-  rig.server.is = "silent";
-  rig.channel.connect("embedded://peer").onSettled(() => {});
-  rig.channel.write("early");
-  assertEquals(rig.handler.queuedMessages, 1);
-});
-
 Deno.test("ReconnectHandler closes the channel of a link that it cannot make again", async () => {
   const rig = reconnecting();
   rig.channel.reopen();
@@ -702,7 +516,7 @@ Deno.test("ReconnectHandler leaves the channel its own ways when it is taken out
 });
 
 Deno.test("ReconnectHandler() refuses numbers out of range", () => {
-  for (const name of ["firstMs", "capMs", "lateCapMs", "lateAfterMs"]) {
+  for (const name of ["firstMs", "capMs", "lateCapMs", "lateAfterMs", "maxServerDelayMs", "raceDelayMs"]) {
     for (const value of [-1, NaN, Infinity, 86_400_001]) {
       assertThrows(() => new ReconnectHandler({ [name]: value }), RangeError, `got ${value}`);
     }
@@ -721,4 +535,12 @@ Deno.test("ReconnectHandler() refuses numbers out of range", () => {
       assertThrows(() => new ReconnectHandler({ queue: { [name]: value } }), RangeError, `queue.${name}`);
     }
   }
+  for (const maxBlocked of [0, -1, 1.5, NaN]) {
+    assertThrows(() => new ReconnectHandler({ queue: { maxBlocked } }), RangeError, "queue.maxBlocked");
+  }
+  assertThrows(
+    () => new ReconnectHandler({ queue: { policy: "dropNewest" as QueuePolicy } }),
+    TypeError,
+    "queue.policy must be one of reject, dropOldest, block, got dropNewest",
+  );
 });

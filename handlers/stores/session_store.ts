@@ -55,7 +55,8 @@ export interface ClaimedSession {
  * A store may answer at once or with a promise. What is done with `update`
  * must outlive what the store promises to survive (the process, for a file):
  * messages are sent, and acknowledged, only after that. Calls for one session
- * come one after the other, each once the one before is done.
+ * come one after the other, each once the one before is done. A claim is used
+ * with the store object that gave it.
  *
  * @example The store that forgets with its process
  * ```ts
@@ -82,7 +83,7 @@ export interface SessionStore {
    * Keeps a new session, in place of one that is there.
    *
    * @param key The session's key: any text that is not empty.
-   * @param record What is known of it.
+   * @param record What is known of it. The bytes of its messages must not be changed from now on.
    * @returns The claim, as for {@linkcode claim}.
    */
   create(key: string, record: SessionRecord): number | Promise<number>;
@@ -100,7 +101,9 @@ export interface SessionStore {
    * @param key The session's key.
    * @param claim What {@linkcode claim} or {@linkcode create} gave.
    * @param change What changed.
-   * @throws {SessionTakenError} (or rejects) If it was claimed anew, or is gone.
+   * @throws {SessionTakenError} (or rejects) If it was claimed anew, or is gone. A change that is refused in the
+   *   very moment of the claim may already be in what the claimer got.
+   * @throws {RangeError} (or rejects) If a number goes back, or beyond what is there.
    */
   update(key: string, claim: number, change: SessionChange): void | Promise<void>;
   /**

@@ -5,7 +5,8 @@
  */
 
 import { decodeHeartbeatData, HEARTBEAT_EXT_TYPE } from "./heartbeat/_heartbeat_bytes.ts";
-import { decodingCodec, isInt64 } from "./_msgpack_lite.ts";
+import { decoder } from "./_msgpack_lite.ts";
+import { READERS } from "./_msgpack_read.ts";
 import { scanMessagePack } from "./_msgpack_scan.ts";
 import { MessagePackExtension } from "./message_pack_extension.ts";
 
@@ -14,8 +15,7 @@ export const DATE_EXT_TYPE = 0x0d;
 /** MessagePack's timestamp, which other languages' libraries write. */
 const TIMESTAMP_EXT_TYPE = -1;
 
-const exact = decodingCodec(true, unpackExt);
-const fast = decodingCodec(false, unpackExt);
+const decode = decoder(READERS, unpackExt);
 
 /**
  * Decodes exactly one value.
@@ -23,28 +23,9 @@ const fast = decodingCodec(false, unpackExt);
  * @throws {DecodeError} If the bytes are malformed or beyond a limit.
  */
 export function decodeMessagePack(bytes: Uint8Array, maxDepth: number): unknown {
-  const { hasBytes, hasWide } = scanMessagePack(bytes, maxDepth);
+  scanMessagePack(bytes, maxDepth);
   // A plain Uint8Array, so that a runtime's Buffer takes no other way through msgpack-lite.
-  const plain = new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const value = (hasWide ? exact : fast).decode(plain);
-  return hasBytes || hasWide ? finish(value) : value;
-}
-
-/** Puts `Uint8Array` and `bigint` where msgpack-lite has objects of its own. */
-function finish(value: unknown): unknown {
-  if (typeof value !== "object" || value === null) return value;
-  if (value instanceof ArrayBuffer) return new Uint8Array(value);
-  if (isInt64(value)) {
-    const wide = BigInt(String(value));
-    return Number.isSafeInteger(Number(wide)) ? Number(wide) : wide;
-  }
-  if (Array.isArray(value)) {
-    for (let i = 0; i < value.length; i++) value[i] = finish(value[i]);
-  } else if (Object.getPrototypeOf(value) === Object.prototype) {
-    const record = value as Record<string, unknown>;
-    for (const key of Object.keys(record)) record[key] = finish(record[key]);
-  }
-  return value;
+  return decode(new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength));
 }
 
 function unpackExt(type: number, data: Uint8Array): unknown {
@@ -62,7 +43,7 @@ function numericDate(data: Uint8Array): Date | undefined {
   const token = data[0]!;
   const isNumber = token < 0x80 || token >= 0xe0 || token >= 0xca && token <= 0xd3;
   if (!isNumber || data.length !== 1 + (NUMBER_BYTES[token] ?? 0)) return undefined;
-  return new Date(fast.decode(data) as number);
+  return new Date(Number(decode(data)));
 }
 
 /** How many bytes follow the token of a number that is no fixint: float 32 to int 64. */

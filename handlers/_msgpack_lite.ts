@@ -7,7 +7,18 @@
 // @ts-ignore msgpack-lite has no types of its own; what is used of it is declared below.
 import untyped from "msgpack-lite";
 
+/** Where msgpack-lite's decoder stands in a message. */
+export interface Cursor {
+  /** The message. */
+  readonly buffer: Uint8Array;
+  /** Where it reads next. */
+  readonly offset: number;
+  /** Goes on by so many bytes, and says where they begin. */
+  reserve(count: number): number;
+}
+
 interface Codec {
+  decode(cursor: Cursor): unknown;
   addExtUnpacker(type: number, unpack: (data: Uint8Array) => unknown): void;
 }
 
@@ -36,22 +47,27 @@ const EXACT: CodecOptions = { uint8array: true, binarraybuffer: true };
 const encoder = msgpack.createCodec({ ...EXACT, usemap: true });
 const carrier = msgpack.createCodec({ ...EXACT, int64: true });
 
-/** A codec for decoding, with an unpacker for every ext type. */
-export interface DecodingCodec {
-  /** Decodes a value that has been checked. */
-  decode(bytes: Uint8Array): unknown;
-}
+/** Reads one value, whose first byte is the next one. */
+export type Reader = (cursor: Cursor) => unknown;
 
-/** Makes a codec that hands exts to `unpack`, its type as -128 to 127. */
-export function decodingCodec(
-  int64: boolean,
+/**
+ * Makes a decoder for values that have been checked.
+ *
+ * @param readers What reads in msgpack-lite's place, by a value's first byte.
+ * @param unpack Makes a value of an ext; its type is -128 to 127.
+ */
+export function decoder(
+  readers: readonly (Reader | undefined)[],
   unpack: (type: number, data: Uint8Array) => unknown,
-): DecodingCodec {
-  const codec = msgpack.createCodec({ ...EXACT, int64 });
+): (bytes: Uint8Array) => unknown {
+  const codec = msgpack.createCodec(EXACT);
   for (let type = 0; type < 256; type++) {
     codec.addExtUnpacker(type, (data) => unpack(type << 24 >> 24, data));
   }
-  return { decode: (bytes) => msgpack.decode(bytes, { codec }) };
+  // The parts of arrays and maps come through the codec's decode() as well.
+  const readOther = codec.decode;
+  codec.decode = (cursor) => (readers[cursor.buffer[cursor.offset]!] ?? readOther)(cursor);
+  return (bytes) => msgpack.decode(bytes, { codec });
 }
 
 /** Encodes a value made of what msgpack-lite knows and of {@linkcode carry}'s results. */
@@ -66,17 +82,4 @@ export function encode(value: unknown): Uint8Array {
  */
 export function carry(bytes: Uint8Array): unknown {
   return msgpack.decode(bytes, { codec: carrier });
-}
-
-const Uint64 = classOf(0xcf);
-const Int64 = classOf(0xd3);
-
-/** Whether a decoded value is a 64-bit integer object; its `toString()` has all digits. */
-export function isInt64(value: unknown): boolean {
-  return value instanceof Uint64 || value instanceof Int64;
-}
-
-function classOf(token: number): new () => unknown {
-  return (carry(Uint8Array.of(token, 0, 0, 0, 0, 0, 0, 0, 0)) as { constructor: new () => unknown })
-    .constructor;
 }

@@ -6,14 +6,6 @@
 
 import { DecodeError } from "./errors.ts";
 
-/** What a decoded value needs done to it. */
-export interface ScanResult {
-  /** It has byte strings. */
-  readonly hasBytes: boolean;
-  /** It has integers beyond 2^53 - 1, which a number cannot hold. */
-  readonly hasWide: boolean;
-}
-
 /**
  * Walks the bytes of one value without making anything. msgpack-lite believes
  * every length, nests as deep as it is told, ignores what comes after the
@@ -23,21 +15,18 @@ export interface ScanResult {
  * @param maxDepth How deep arrays and maps may be nested.
  * @throws {DecodeError} If it is not exactly one well-formed value within the limits.
  */
-export function scanMessagePack(bytes: Uint8Array, maxDepth: number): ScanResult {
+export function scanMessagePack(bytes: Uint8Array, maxDepth: number): void {
   const scanner = new Scanner(bytes, maxDepth);
   scanner.value(0);
   if (scanner.at < bytes.length) {
     throw malformed(`${bytes.length - scanner.at} bytes follow the value of ${scanner.at} bytes`);
   }
-  return scanner;
 }
 
 const PROTO = "__proto__";
 const utf8 = new TextDecoder("utf-8", { fatal: true });
 
-class Scanner implements ScanResult {
-  hasBytes = false;
-  hasWide = false;
+class Scanner {
   at = 0;
 
   constructor(readonly bytes: Uint8Array, readonly maxDepth: number) {}
@@ -56,7 +45,6 @@ class Scanner implements ScanResult {
       case 0xc4: // bin
       case 0xc5:
       case 0xc6:
-        this.hasBytes = true;
         return this.skip(this.unsigned(1 << token - 0xc4));
       case 0xc7: // ext
       case 0xc8:
@@ -64,7 +52,9 @@ class Scanner implements ScanResult {
         return this.skip(1 + this.unsigned(1 << token - 0xc7));
       case 0xca: // float
         return this.skip(4);
-      case 0xcb:
+      case 0xcb: // and integers of 64 bits
+      case 0xcf:
+      case 0xd3:
         return this.skip(8);
       case 0xcc: // unsigned
       case 0xcd:
@@ -74,9 +64,6 @@ class Scanner implements ScanResult {
       case 0xd1:
       case 0xd2:
         return this.skip(1 << token - 0xd0);
-      case 0xcf:
-      case 0xd3:
-        return this.wide(token === 0xd3);
       case 0xd4: // fixext 1, 2, 4, 8, 16
       case 0xd5:
       case 0xd6:
@@ -155,14 +142,6 @@ class Scanner implements ScanResult {
     } catch (cause) {
       throw new DecodeError("message", `a map's key at byte ${from} is no UTF-8`, { cause });
     }
-  }
-
-  wide(isSigned: boolean): void {
-    const high = this.unsigned(4);
-    const low = this.unsigned(4);
-    const isSafe = high < 2 ** 21 ||
-      isSigned && (high > 2 ** 32 - 2 ** 21 || high === 2 ** 32 - 2 ** 21 && low > 0);
-    if (!isSafe) this.hasWide = true;
   }
 
   unsigned(size: number): number {

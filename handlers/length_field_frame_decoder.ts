@@ -175,12 +175,12 @@ class LengthFieldFraming implements Framing {
     let value = 0;
     if (this.#littleEndian) { for (let i = to - 1; i >= from; i--) value = value * 256 + bytes[i]!; }
     else for (let i = from; i < to; i++) value = value * 256 + bytes[i]!;
+    if (value <= Number.MAX_SAFE_INTEGER) return value;
+    // A number has lost digits by now, and a large negative adjustment would make a wrong length of the rest.
     // Eight bytes are a signed number in Netty; shorter fields are not.
-    if (value >= 2 ** 63) {
-      const exact = new DataView(bytes.buffer, bytes.byteOffset + from, 8).getBigInt64(0, this.#littleEndian);
-      throw new DecodeError("frame", `its length field is negative: ${exact}`);
-    }
-    return value;
+    const exact = new DataView(bytes.buffer, bytes.byteOffset + from, 8).getBigInt64(0, this.#littleEndian);
+    const wrong = exact < 0n ? "negative" : "above 2^53 - 1";
+    throw new DecodeError("frame", `its length field is ${wrong}: ${exact}`);
   }
 }
 

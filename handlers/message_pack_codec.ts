@@ -10,6 +10,7 @@ import { encodeHeartbeat } from "./heartbeat/_heartbeat_bytes.ts";
 import { Heartbeat } from "./heartbeat/heartbeat.ts";
 import { decodeMessagePack } from "./_msgpack_decode.ts";
 import { encodeMessagePack } from "./_msgpack_encode.ts";
+import type { SessionLostEvent } from "./session/session_event.ts";
 
 /** Options of a {@linkcode MessagePackCodec}. */
 export interface MessagePackCodecOptions {
@@ -25,8 +26,10 @@ export interface MessagePackCodecOptions {
  * codec does not know. `undefined` arrives as null. An integer beyond
  * +-(2^53 - 1) arrives as a bigint, any other as a number; a bigint is written
  * as a 64-bit integer. Dates are written as msgpack-lite does (ext 0x0d) and
- * also read as MessagePack's own timestamps. {@linkcode Heartbeat} values
- * travel as ext 0x4c. Half a surrogate pair is written as U+FFFD.
+ * also read as MessagePack's own timestamps; one beyond what a `Date` holds
+ * arrives as an invalid date. {@linkcode Heartbeat} values travel as ext 0x4c.
+ * Half a surrogate pair is written as U+FFFD, and what is no UTF-8 in a string
+ * is read as such. -0 is written as 0.
  *
  * Bytes are checked before anything is made of them: lengths against what is
  * there, depth, and the keys of maps, which must be strings or integers and
@@ -102,6 +105,16 @@ export class MessagePackCodec implements ChannelHandler {
       ? encodeHeartbeat(message)
       : encodeMessagePack(message, this.#maxDepth);
     context.write(bytes, promise);
+  }
+
+  /** Makes values again of the messages that a lost session gives back. */
+  userEventTriggered(context: ChannelHandlerContext, event: unknown): void {
+    const lost = event as SessionLostEvent;
+    if (lost?.type !== "sessionLost") return context.fireUserEventTriggered(event);
+    const unconfirmed = lost.unconfirmed.map((message) =>
+      message instanceof Uint8Array ? decodeMessagePack(message, this.#maxDepth) : message
+    );
+    context.fireUserEventTriggered({ ...lost, unconfirmed } satisfies SessionLostEvent);
   }
 
   #refuse(context: ChannelHandlerContext, error: Error): void {

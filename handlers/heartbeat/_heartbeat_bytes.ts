@@ -16,6 +16,11 @@ export const HEARTBEAT_EXT_TYPE = 0x4c;
 const EXT8 = 0xc7;
 const DATA_BYTES = 6;
 const HEADER_BYTES = 3;
+/**
+ * What is longer is a message, whatever it begins with: among encrypted frames
+ * one in some thousands begins like a heartbeat that is malformed.
+ */
+const MOST_BYTES = 18;
 
 /**
  * Makes the 9 bytes: an ext8 header, then kind 4, time 17, sequence 9,
@@ -44,6 +49,7 @@ export function encodeHeartbeat(heartbeat: Heartbeat): Uint8Array {
  * @throws {DecodeError} If it is one of another length.
  */
 export function decodeHeartbeat(bytes: Uint8Array): Heartbeat | undefined {
+  if (bytes.length > MOST_BYTES) return undefined;
   if (bytes[0] === EXT8 && bytes[2] === HEARTBEAT_EXT_TYPE) {
     const announced = bytes[1]!;
     if (announced === DATA_BYTES && bytes.length === HEADER_BYTES + DATA_BYTES) {

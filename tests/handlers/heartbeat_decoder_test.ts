@@ -70,10 +70,18 @@ Deno.test("HeartbeatDecoder.channelRead() goes on with the next link", () => {
 
 Deno.test("HeartbeatDecoder.channelRead() counts kinds of a later version and ignores them", () => {
   const { channel, decoder, end } = decoding();
-  for (let code = 6; code < 16; code++) channel.writeInbound(messagePackFormat().encode(new Heartbeat(code)));
+  for (let code = 7; code < 16; code++) channel.writeInbound(messagePackFormat().encode(new Heartbeat(code)));
   assertEquals(channel.drainInbound(), []);
-  assertEquals([decoder.unknownKinds, decoder.errors, channel.isActive], [10, 0, true]);
+  assertEquals([decoder.unknownKinds, decoder.errors, channel.isActive], [9, 0, true]);
   assertEquals([end.errors, end.events], [[], []]);
+});
+
+Deno.test("HeartbeatDecoder.channelRead() hands on a go-away of any reason", () => {
+  const { channel, decoder } = decoding();
+  const farewells = [Heartbeat.goAway("tooFast", 30_000), new Heartbeat("goAway", { sequence: 400 })];
+  channel.writeInbound(...farewells.map((farewell) => messagePackFormat().encode(farewell)));
+  assertEquals(channel.drainInbound(), farewells);
+  assertEquals([decoder.unknownKinds, decoder.errors], [0, 0]);
 });
 
 Deno.test("HeartbeatDecoder.channelRead() knows its format's heartbeats and no other", () => {

@@ -3,16 +3,19 @@ import {
   Heartbeat,
   HEARTBEAT_VERSION,
   MAX_HEARTBEAT_TIME_MS,
+  SCOUTS,
+  SESSIONS,
 } from "../../../handlers/heartbeat/heartbeat.ts";
 
 Deno.test("Heartbeat() knows its kinds by name and by number", () => {
-  const kinds = ["ping", "pong", "hold", "void", "hello", "scout"] as const;
+  const kinds = ["ping", "pong", "hold", "void", "hello", "scout", "goAway"] as const;
   for (const [code, kind] of kinds.entries()) {
     assertEquals(new Heartbeat(kind), new Heartbeat(code));
     assertEquals(new Heartbeat(kind).code, code);
   }
-  assertEquals(new Heartbeat(6).kind, "unknown");
-  assertEquals(new Heartbeat(15).kind, "unknown");
+  for (let code = kinds.length; code < 16; code++) {
+    assertEquals([new Heartbeat(code).kind, new Heartbeat(code).code], ["unknown", code]);
+  }
 });
 
 Deno.test("Heartbeat() rounds its time up to a tenth of a second", () => {
@@ -44,30 +47,55 @@ Deno.test("Heartbeat() refuses fields out of range", () => {
 Deno.test("Heartbeat.hello() carries version, abilities and the longest hold", () => {
   const hello = Heartbeat.hello({ longestHoldMs: 7_200_000, abilities: 0b10001 });
   assertEquals(
-    [hello.kind, hello.version, hello.abilities, hello.longestHoldMs, hello.acknowledgement],
-    ["hello", HEARTBEAT_VERSION, 0b10001, 7_200_000, 9],
+    [hello.kind, hello.version, hello.abilities, hello.longestHoldMs, hello.hasAcknowledgement],
+    ["hello", HEARTBEAT_VERSION, 0b10001, 7_200_000, false],
   );
+  assertEquals(Heartbeat.hello({ abilities: SCOUTS | SESSIONS }).abilities, 3);
   assertEquals([Heartbeat.hello().abilities, Heartbeat.hello().longestHoldMs], [0, 0]);
   assertThrows(() => Heartbeat.hello({ abilities: 32 }), RangeError);
   const ping = new Heartbeat("ping", { timeMs: 100 });
-  assertEquals([ping.version, ping.abilities, ping.longestHoldMs, ping.reason], [
-    undefined,
-    undefined,
-    undefined,
-    undefined,
-  ]);
+  for (const absent of [ping.version, ping.abilities, ping.longestHoldMs, ping.reason, ping.goAwayReason]) {
+    assertEquals(absent, undefined);
+  }
 });
 
 Deno.test("Heartbeat.void() carries the hold's number and a reason", () => {
   for (const reason of ["tooLong", "busy", "notServed", "givenUp"] as const) {
     const refusal = Heartbeat.void(17, reason);
-    assertEquals([refusal.kind, refusal.sequence, refusal.reason, refusal.acknowledgement], [
-      "void",
-      17,
-      reason,
-      3,
-    ]);
+    assertEquals([refusal.kind, refusal.sequence, refusal.reason], ["void", 17, reason]);
+    assertEquals([refusal.goAwayReason, refusal.hasAcknowledgement], [undefined, false]);
   }
   assertEquals(new Heartbeat("void").reason, "unknown");
   assertEquals(new Heartbeat("void", { timeMs: 1000 }).reason, "unknown");
+});
+
+Deno.test("Heartbeat.goAway() carries a reason and how long to stay away", () => {
+  const reasons = [
+    "shutdown",
+    "overloaded",
+    "tooManyConnections",
+    "tooFast",
+    "unauthenticated",
+    "protocol",
+  ] as const;
+  for (const [i, reason] of reasons.entries()) {
+    const farewell = Heartbeat.goAway(reason, 4_950);
+    assertEquals([farewell.kind, farewell.goAwayReason, farewell.timeMs], ["goAway", reason, 5_000]);
+    assertEquals([farewell.sequence, farewell.reason, farewell.hasAcknowledgement], [
+      i + 1,
+      undefined,
+      false,
+    ]);
+  }
+  assertEquals(Heartbeat.goAway("shutdown").timeMs, 0);
+  for (const sequence of [0, 7, 511]) {
+    assertEquals(new Heartbeat("goAway", { sequence }).goAwayReason, "unknown");
+  }
+  assertThrows(() => Heartbeat.goAway("shutdown", MAX_HEARTBEAT_TIME_MS + 1), RangeError);
+});
+
+Deno.test("Heartbeat() knows an acknowledgement of 0 from none", () => {
+  assertEquals(new Heartbeat("pong", { acknowledgement: 7 }).hasAcknowledgement, false);
+  const first = new Heartbeat("pong", { acknowledgement: 0, hasAcknowledgement: true });
+  assertEquals([first.acknowledgement, first.hasAcknowledgement], [0, true]);
 });

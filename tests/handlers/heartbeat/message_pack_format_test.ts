@@ -14,6 +14,7 @@ Deno.test("messagePackFormat() carries any heartbeat there and back in 9 bytes",
     timeMs: fc.integer({ min: 0, max: MAX_HEARTBEAT_TIME_MS }),
     sequence: fc.nat(511),
     acknowledgement: fc.nat(65_535),
+    hasAcknowledgement: fc.boolean(),
   });
   fc.assert(
     fc.property(any, ({ code, ...fields }) => {
@@ -26,14 +27,18 @@ Deno.test("messagePackFormat() carries any heartbeat there and back in 9 bytes",
   );
 });
 
-Deno.test("messagePackFormat() lays the bits out as kind 4, time 17, sequence 9, acknowledgement 16, spare 2", () => {
-  const fields = fc.tuple(fc.nat(15), fc.nat(2 ** 17 - 1), fc.nat(511), fc.nat(65_535));
+Deno.test("messagePackFormat() lays the bits out as kind 4, time 17, sequence 9, acknowledgement 16, is one 1, spare 1", () => {
+  const fields = fc.tuple(fc.nat(15), fc.nat(2 ** 17 - 1), fc.nat(511), fc.nat(65_535), fc.boolean());
   fc.assert(
-    fc.property(fields, ([code, tenths, sequence, acknowledgement]) => {
-      const bits = [[code, 4], [tenths, 17], [sequence, 9], [acknowledgement, 16], [0, 2]] as const;
+    fc.property(fields, ([code, tenths, sequence, acknowledgement, hasAcknowledgement]) => {
+      const isOne = Number(hasAcknowledgement);
+      const bits = [[code, 4], [tenths, 17], [sequence, 9], [acknowledgement, 16], [isOne, 1], [
+        0,
+        1,
+      ]] as const;
       const data = bits.map(([value, width]) => value.toString(2).padStart(width, "0")).join("");
       const bytes = format.encode(
-        new Heartbeat(code, { timeMs: tenths * 100, sequence, acknowledgement }),
+        new Heartbeat(code, { timeMs: tenths * 100, sequence, acknowledgement, hasAcknowledgement }),
       ) as Uint8Array;
       assertEquals([...bytes.subarray(0, 3)], [0xc7, 6, 0x4c]);
       assertEquals([...bytes.subarray(3)].map((byte) => byte.toString(2).padStart(8, "0")).join(""), data);
@@ -45,15 +50,19 @@ Deno.test("messagePackFormat() lays the bits out as kind 4, time 17, sequence 9,
 Deno.test("messagePackFormat() agrees with the worked examples of docs/protocol.md", async () => {
   const page = await Deno.readTextFile(new URL("../../../docs/protocol.md", import.meta.url));
   const row =
-    /^\| `(ping|pong|hold|void|hello|scout|\d+)` +\| ([\d.]+) s +\| (\d+) +\| (\d+) +\| `([0-9a-f ]+)` +\|$/gm;
+    /^\| `(ping|pong|hold|void|hello|scout|goAway|\d+)` +\| ([\d.]+) s +\| (\d+) +\| (\d+) +\| ([01]) +\| `([0-9a-f ]+)` +\|$/gm;
   const examples = [...page.matchAll(row)];
   const kinds = new Set(examples.map(([, kind]) => kind));
-  for (const kind of ["ping", "pong", "hold", "void", "hello", "scout"]) assert(kinds.has(kind), kind);
-  for (const [, kind, seconds, sequence, acknowledgement, hex] of examples) {
+  for (const kind of ["ping", "pong", "hold", "void", "hello", "scout", "goAway"]) {
+    assert(kinds.has(kind), kind);
+  }
+  assertEquals(new Set(format.kinds), new Set([...Array(16).keys()].map((code) => new Heartbeat(code).kind)));
+  for (const [, kind, seconds, sequence, acknowledgement, isOne, hex] of examples) {
     const heartbeat = new Heartbeat(/^\d/.test(kind!) ? Number(kind) : kind as "ping", {
       timeMs: Math.round(Number(seconds) * 1000),
       sequence: Number(sequence),
       acknowledgement: Number(acknowledgement),
+      hasAcknowledgement: isOne === "1",
     });
     const channel = new EmbeddedChannel({ handlers: [new VarintFrameEncoder()] });
     channel.writeOutbound(format.encode(heartbeat));
@@ -64,7 +73,7 @@ Deno.test("messagePackFormat() agrees with the worked examples of docs/protocol.
 });
 
 Deno.test("messagePackFormat().decode() takes the answers that docs/protocol.md tells a small server to make", () => {
-  const asked = { timeMs: 240_000, sequence: 500, acknowledgement: 40_000 };
+  const asked = { timeMs: 240_000, sequence: 500, acknowledgement: 40_000, hasAcknowledgement: true };
   const ping = format.encode(new Heartbeat("ping", asked)) as Uint8Array;
   const pong = Uint8Array.of(0xc7, 6, 0x4c, 0x10, 0, ping[5]! & 0x07, ping[6]! & 0xfc, 0, 0);
   assertEquals(format.decode(pong), new Heartbeat("pong", { sequence: 500 }));
@@ -72,10 +81,12 @@ Deno.test("messagePackFormat().decode() takes the answers that docs/protocol.md 
   assertEquals(format.decode(refusal), Heartbeat.void(500, "notServed"));
 });
 
-Deno.test("messagePackFormat().decode() ignores the spare bits", () => {
+Deno.test("messagePackFormat().decode() ignores the one spare bit", () => {
   const bytes = format.encode(new Heartbeat("pong", { sequence: 3 })) as Uint8Array;
-  bytes[8]! |= 3;
+  bytes[8]! |= 1;
   assertEquals(format.decode(bytes), new Heartbeat("pong", { sequence: 3 }));
+  bytes[8]! |= 2;
+  assertEquals(format.decode(bytes), new Heartbeat("pong", { sequence: 3, hasAcknowledgement: true }));
 });
 
 Deno.test("messagePackFormat().decode() passes on what is no heartbeat", () => {
@@ -112,6 +123,10 @@ Deno.test("messagePackFormat().decode() refuses a heartbeat of another length", 
       `its data must have 6 bytes, ${detail}`,
     );
   }
+});
+
+Deno.test("messagePackFormat().decode() takes what is longer than any heartbeat for a message", () => {
+  assertEquals(format.decode(Uint8Array.from([0xc7, 16, 0x4c, ...new Array(16).fill(0)])), undefined);
 });
 
 Deno.test("messagePackFormat().decode() meets any bytes with a heartbeat, undefined or a DecodeError", () => {

@@ -10,6 +10,7 @@ import type { AdaptiveSettings } from "./_adaptive_settings.ts";
 import type { AdaptiveIntervalSnapshot, Phase } from "./adaptive_interval_handler.ts";
 import { Beat, type BeatOwner } from "./_beat.ts";
 import { HeartbeatError } from "./errors.ts";
+import { type AttributionOwner, FailureAttribution } from "./_failure_attribution.ts";
 import { Heartbeat, MAX_HEARTBEAT_TIME_MS, SCOUTS } from "./heartbeat/heartbeat.ts";
 import type { IdleStateHandler, IdleTimes } from "./idle_state_handler.ts";
 import type {
@@ -25,6 +26,7 @@ import { type KnowledgeOwner, NetworkKnowledge } from "./_network_knowledge.ts";
 import { Scouting, type ScoutingOwner } from "./_scouting.ts";
 import { sendHeartbeat } from "./_send_heartbeat.ts";
 import type { IntervalStore } from "./stores/interval_store.ts";
+import { type Sleeper, unwatchWake, watchWake } from "./_wake_watch.ts";
 
 /** What the peer can do, as far as this link has shown. */
 interface Peer {
@@ -52,26 +54,21 @@ interface Silence {
   readonly isFull: boolean;
 }
 
-/** A failure that counts only if it turns out that the network was up. */
-interface Suspicion {
-  readonly idleMs: number;
-  readonly reason: string;
-  readonly atMs: number;
-}
-
 const NO_PEER: Peer = { longestHoldMs: 0, takesScouts: false };
 const TENTH_MS = 100;
 /** Answers that come so much before their time are wrong; traffic that was on its way explains less. */
 const EARLY_MS = 1_000;
 /** After so many strange answers to holds the peer is taken to serve none. */
 const MAX_STRANGE = 2;
-/** In these multiples of the shortest wait for an answer: back soon, and the first and longest wait after a void trial. */
-const SOON = 5;
+/** More than this may be on its way for seconds, bytes. */
+const LARGE_BYTES = 64 * 1024;
+/** The first and longest wait after a void trial, in shortest waits for an answer. */
 const RETRY_FIRST = 15;
 const RETRY_LAST = 600;
 
 /** The mind of an AdaptiveIntervalHandler, for one channel. */
-export class IntervalController implements BeatOwner, ScoutingOwner, KnowledgeOwner {
+export class IntervalController
+  implements BeatOwner, ScoutingOwner, KnowledgeOwner, AttributionOwner, Sleeper {
   readonly #settings: AdaptiveSettings;
   readonly #context: ChannelHandlerContext;
   readonly #idleState: IdleStateHandler;
@@ -87,24 +84,20 @@ export class IntervalController implements BeatOwner, ScoutingOwner, KnowledgeOw
   #peer: Peer = NO_PEER;
   #hold: Hold | undefined = undefined;
   #silence: Silence | undefined = undefined;
-  #suspicion: Suspicion | undefined = undefined;
-  /** When somebody last said that the network changed: it takes links along, whatever they survived until then. */
-  #networkChangedMs = -1;
+  /** There once a link was lost, the network changed, or an answer was late. */
+  #attributionIfAny: FailureAttribution | undefined = undefined;
   /** There once the peer has said that it takes scouts. */
   #scouting: Scouting | undefined = undefined;
   #retryTimer: Timer | undefined = undefined;
-  /** How often a new link was tried since the last one was lost, and when it was tried last. */
-  #tries = 0;
-  #triedMs = 0;
   #voidTrials = 0;
-  #lateHolds = 0;
   #strangeHolds = 0;
-  #lastCutMs = 0;
   /** Whether what is known of this network was proven by holds; what a ping of this side shows is less than that. */
   #isHeld = false;
   #toldCoverage: "push" | "client" | undefined = undefined;
   /** How long the peer was told that this side may be silent, ms; 0 before the first heartbeat of a link. */
   #announcedMs = 0;
+  /** How much had left for the operating system when the peer last answered, bytes. */
+  #answeredBytes = 0;
   #heartbeats = 0;
   #missed = 0;
   #strayPongs = 0;
@@ -137,7 +130,7 @@ export class IntervalController implements BeatOwner, ScoutingOwner, KnowledgeOw
       isSettled: search.isSettled,
       direction,
       isValid: this.#isValid,
-      roundTripMs: this.#beat.roundTrip.roundTripMs,
+      roundTripMs: this.roundTripMs,
       isScouting: this.#scouting?.isOut ?? false,
       heartbeats: this.#heartbeats,
       missed: this.#missed,
@@ -155,18 +148,18 @@ export class IntervalController implements BeatOwner, ScoutingOwner, KnowledgeOw
     this.#warmUpLeft = this.#settings.warmUpBeats;
     this.#useNetwork(this.#settings.network(this.#context.channel));
     this.#phase = "warmUp";
+    watchWake(this.#context.loop, this);
     this.#update("link up");
     this.#beatUnlessDown();
   }
 
   /** A link is being tried. */
   connecting(): void {
-    this.#tries++;
-    this.#triedMs = this.#context.loop.now();
+    this.#attributionIfAny?.connecting();
   }
 
   linkDown(reason: LinkDownReason): void {
-    this.#tries = 0;
+    this.#attributionIfAny?.linkLost();
     if (this.#phase === "down") return;
     this.#suspectCut(reason);
     this.stop();
@@ -177,6 +170,7 @@ export class IntervalController implements BeatOwner, ScoutingOwner, KnowledgeOw
     this.#phase = "down";
     this.#hold = undefined;
     this.#silence = undefined;
+    unwatchWake(this.#context.loop, this);
     this.#beat.stop();
     this.#scouting?.recall();
     this.#retryTimer?.cancel();
@@ -186,6 +180,7 @@ export class IntervalController implements BeatOwner, ScoutingOwner, KnowledgeOw
 
   /** @returns Whether the heartbeat was meant for this handler. */
   heartbeatRead(heartbeat: Heartbeat): boolean {
+    this.messageRead();
     switch (heartbeat.kind) {
       case "pong":
         this.#pongRead(heartbeat);
@@ -216,32 +211,40 @@ export class IntervalController implements BeatOwner, ScoutingOwner, KnowledgeOw
     }
   }
 
+  /** Something came in whole. */
+  messageRead(): void {
+    this.#beat.messageRead();
+  }
+
   idle(): void {
-    const { loop } = this.#context;
     if (this.#phase === "down" || this.#beat.isWaiting) return;
     if (this.#hold !== undefined) this.#hold.isOverdue = this.#idleState.idleForMs >= this.#hold.ms;
-    if (this.#hold === undefined && (this.#phase === "searching" || this.#phase === "settled")) {
-      const idleForMs = this.#idleState.idleForMs;
-      this.#silence = {
-        idleMs: this.#intervalMs,
-        startMs: loop.now() - idleForMs,
-        // A settled beat is timed from the last write, which the last answer came a round trip after.
-        isFull: idleForMs + (this.#phase === "settled" ? 2 * (this.#beat.roundTrip.roundTripMs ?? 0) : 0) >=
-          this.#intervalMs,
-      };
-    }
-    this.#beat.start(loop);
+    this.#silence = this.#silenceNow();
+    this.#beat.start(this.#context.loop);
+  }
+
+  /** Somebody who waits for the peer wants to know whether it is still there. */
+  ask(unanswered: number): void {
+    if (this.#phase !== "down") this.#beat.start(this.#context.loop, unanswered);
+  }
+
+  woke(): void {
+    if (this.#phase === "down") return;
+    // A beat that came due meanwhile is this one.
+    const silence = this.#beat.isWaiting ? undefined : this.#silenceNow();
+    if (silence?.isFull) this.#silence = silence;
+    this.#beat.hurry(this.#context.loop);
   }
 
   appStateChanged(state: "foreground" | "background"): void {
     this.#appState = state;
     if (state === "foreground") this.#recallScout("the application came to the foreground");
     this.#update(state);
+    if (state === "foreground") this.#hurryUnlessSending();
   }
 
   networkChanged(network: string | undefined): void {
-    this.#suspicion = undefined;
-    this.#networkChangedMs = this.#context.loop.now();
+    this.#attribution.networkChanged();
     if (network !== undefined) this.#useNetwork(network);
     // Which network the next link takes is asked when it stands.
     if (this.#phase === "down") return;
@@ -251,7 +254,7 @@ export class IntervalController implements BeatOwner, ScoutingOwner, KnowledgeOw
     this.#recallScout("the network changed");
     this.#update("network changed");
     // Whether the link survived the change is not known before somebody answers.
-    this.#beatUnlessDown();
+    this.#hurryUnlessSending();
   }
 
   // --- what the beat tells ---
@@ -278,6 +281,7 @@ export class IntervalController implements BeatOwner, ScoutingOwner, KnowledgeOw
   }
 
   beatAnswered(roundTripMs: number, unanswered: number): void {
+    this.#answeredBytes = this.flushedBytes;
     this.#proveValid(roundTripMs);
     this.#fire({ type: "beat", outcome: "answered", roundTripMs, unanswered: 0 } satisfies BeatEvent);
     // A network on which heartbeats get lost is not stable yet.
@@ -309,16 +313,30 @@ export class IntervalController implements BeatOwner, ScoutingOwner, KnowledgeOw
     this.#silence = undefined;
     this.#hold = undefined;
     if (hold?.isOverdue) {
-      this.#suspect(hold.ms, hold.startMs, reason);
+      this.#attribution.suspect(hold.ms, hold.startMs, reason);
     } else if (hold !== undefined) {
       // Something else than this hold made it ask: the link died of no silence of that length.
       this.#judge(hold.ms, "void", `${reason}, before the hold was over`);
     } else if (silence !== undefined && !silence.isFull) {
       this.#judge(silence.idleMs, "void", `${reason}, after traffic`);
     } else if (silence !== undefined) {
-      this.#suspect(silence.idleMs, silence.startMs, reason);
+      this.#attribution.suspect(silence.idleMs, silence.startMs, reason);
     }
     this.#context.channel.drop("unanswered");
+  }
+
+  // --- what the attribution of failures tells and asks ---
+
+  get roundTripMs(): number | undefined {
+    return this.#beat.roundTrip.roundTripMs;
+  }
+
+  get wantsProof(): boolean {
+    return this.#ownTrials;
+  }
+
+  silenceJudged(idleMs: number, outcome: Outcome, reason: string): void {
+    this.#judge(idleMs, outcome, reason);
   }
 
   // --- what scouting tells ---
@@ -387,6 +405,7 @@ export class IntervalController implements BeatOwner, ScoutingOwner, KnowledgeOw
   #holdAnswered(hold: Hold): void {
     const { loop } = this.#context;
     this.#hold = undefined;
+    this.#answeredBytes = this.flushedBytes;
     this.#proveValid(undefined);
     this.#fire({ type: "beat", outcome: "answered", unanswered: 0 } satisfies BeatEvent);
     const silentMs = this.#idleState.idleForMs;
@@ -396,18 +415,12 @@ export class IntervalController implements BeatOwner, ScoutingOwner, KnowledgeOw
     if (loop.lastLateMs > hold.startMs) {
       this.#judge(hold.ms, "void", "the timer was late");
     } else if (this.#beat.isWaiting) {
-      if (++this.#lateHolds >= MAX_STRANGE) {
-        this.#lateHolds = 0;
-        this.#judge(hold.ms, "failed", "answered only after a ping");
-      } else {
-        this.#judge(hold.ms, "void", "answered only after a ping");
-      }
+      this.#attribution.heldLate(hold.ms);
     } else if (tooEarly) {
       this.#strangeHold(hold, "answered too early");
     } else {
-      this.#lateHolds = 0;
       this.#strangeHolds = 0;
-      if (hold.ms >= this.#lastCutMs) this.#lastCutMs = 0;
+      this.#attributionIfAny?.held(hold.ms);
       this.#isHeld = true;
       // Where the answer is known from before, there are no short beats that would count.
       if (this.#warmUpLeft > 0) this.#warmUpLeft--;
@@ -460,28 +473,8 @@ export class IntervalController implements BeatOwner, ScoutingOwner, KnowledgeOw
   #proveValid(roundTripMs: number | undefined): void {
     if (this.#isValid) return;
     this.#isValid = true;
-    const suspicion = this.#suspicion;
-    this.#suspicion = undefined;
-    if (suspicion !== undefined) {
-      // Back at once: the network was up, so it was the silence that killed the link.
-      if (this.#isBackAtOnce(suspicion)) this.#judge(suspicion.idleMs, "failed", suspicion.reason);
-      else this.#judge(suspicion.idleMs, "void", `${suspicion.reason}, and the network was down`);
-    }
+    this.#attributionIfAny?.linkValid();
     this.#fire({ type: "linkValid", roundTripMs: roundTripMs ?? 0 } satisfies LinkValidEvent);
-  }
-
-  /**
-   * Whether the network was up when the link died. An outage may end just
-   * then, so it has to be the first try, and one of which nothing was lost: a
-   * SYN is repeated after a second.
-   */
-  #isBackAtOnce({ atMs }: Suspicion): boolean {
-    const nowMs = this.#context.loop.now();
-    const { minMs } = this.#settings;
-    const roundTripMs = this.#beat.roundTrip.roundTripMs ?? minMs;
-    const isFirstTry = this.#tries === 0 ||
-      (this.#tries === 1 && nowMs - this.#triedMs <= minMs / 2 + 4 * roundTripMs);
-    return isFirstTry && nowMs - atMs <= SOON * minMs;
   }
 
   // --- verdicts ---
@@ -490,14 +483,8 @@ export class IntervalController implements BeatOwner, ScoutingOwner, KnowledgeOw
     return this.#settings.strategy.trials === "scout" || this.#settings.strategy.trials === "main";
   }
 
-  #suspect(idleMs: number, startMs: number, reason: string): void {
-    const { loop } = this.#context;
-    if (loop.lastLateMs > startMs) this.#judge(idleMs, "void", `${reason}, but the timer was late`);
-    else if (this.#networkChangedMs >= startMs) {
-      this.#judge(idleMs, "void", `${reason}, but the network changed`);
-    } // The classic rule asks nothing about the network.
-    else if (!this.#ownTrials) this.#judge(idleMs, "failed", reason);
-    else this.#suspicion = { idleMs, reason, atMs: loop.now() };
+  get #attribution(): FailureAttribution {
+    return this.#attributionIfAny ??= new FailureAttribution(this, this.#settings, this.#context.loop);
   }
 
   /** The link was reset or closed by the other side during a silence: some networks say so when they forget. */
@@ -507,24 +494,23 @@ export class IntervalController implements BeatOwner, ScoutingOwner, KnowledgeOw
     const silence = this.#silence;
     // Some networks let the client's question through, and the peer, which they had told before, says that all is over.
     const whenAsked = `lost (${reason}) when asked after the silence`;
-    if (hold?.isOverdue) return this.#suspect(hold.ms, hold.startMs, whenAsked);
-    if (silence?.isFull) return this.#suspect(silence.idleMs, silence.startMs, whenAsked);
+    if (hold?.isOverdue) return this.#attribution.suspect(hold.ms, hold.startMs, whenAsked);
+    if (silence?.isFull) return this.#attribution.suspect(silence.idleMs, silence.startMs, whenAsked);
     // The classic rule learns from beats alone, and a beat that is out has other reasons to be lost.
     const isTried = hold !== undefined || this.#phase === "searching" || this.#phase === "settled";
     if (!this.#ownTrials || !isTried || this.#beat.isWaiting) return;
     const silentMs = Math.floor(this.#idleState.idleForMs);
     // No network forgets as fast as a server that does not like what it was told hangs up.
     if (silentMs < this.#settings.warmUpIntervalMs) return;
-    const { loMs } = this.#knowledge.search.bracket;
-    const ms = hold?.ms ?? this.#intervalMs;
-    const startMs = hold?.startMs ?? this.#context.loop.now() - silentMs;
-    const why = `cut (${reason}) after ${silentMs} ms of silence`;
+    const wantedMs = hold?.ms ?? this.#intervalMs;
     const isTrial = hold?.isTrial ?? this.#phase === "searching";
-    const expected = isTrial ? silentMs > loMs : silentMs >= ms * 0.98;
-    // A server that restarts cuts at any moment; a network that forgets does it again before so long a silence is survived.
-    const again = this.#lastCutMs > 0;
-    this.#lastCutMs = silentMs;
-    if (expected || again) this.#suspect(Math.min(silentMs, ms), startMs, why);
+    this.#attribution.cut({
+      reason,
+      silentMs,
+      wantedMs,
+      startMs: hold?.startMs ?? this.#context.loop.now() - silentMs,
+      isExpected: isTrial ? silentMs > this.#knowledge.search.bracket.loMs : silentMs >= wantedMs * 0.98,
+    });
   }
 
   #judge(idleMs: number, outcome: Outcome, reason: string, wasTrial = idleMs > this.#intervalMs): void {
@@ -592,9 +578,40 @@ export class IntervalController implements BeatOwner, ScoutingOwner, KnowledgeOw
     return { writerIdleMs: this.#intervalMs, readerIdleMs: this.#intervalMs };
   }
 
+  /** The silence that a beat sent now would end; none that would prove anything while a hold is out. */
+  #silenceNow(): Silence | undefined {
+    if (this.#hold !== undefined || (this.#phase !== "searching" && this.#phase !== "settled")) {
+      return undefined;
+    }
+    const { idleForMs } = this.#idleState;
+    return {
+      idleMs: this.#intervalMs,
+      startMs: this.#context.loop.now() - idleForMs,
+      // A settled beat is timed from the last write, which the last answer came a round trip after.
+      isFull: idleForMs + (this.#phase === "settled" ? 2 * (this.roundTripMs ?? 0) : 0) >= this.#intervalMs,
+    };
+  }
+
   /** An event on the way here may have led to a lost link or a closed channel. */
   #beatUnlessDown(): void {
     if (this.#phase !== "down") this.#beat.start(this.#context.loop);
+  }
+
+  /**
+   * The link may be gone, and somebody is waiting to know. But a question behind
+   * a large message that is leaving takes its time on a slow link that lives.
+   */
+  #hurryUnlessSending(): void {
+    if (this.#phase === "down") return;
+    if (this.#isSending) this.#beat.start(this.#context.loop);
+    else this.#beat.hurry(this.#context.loop);
+  }
+
+  /** What the operating system has taken may wait there for many seconds on a slow link. */
+  get #isSending(): boolean {
+    if (this.pendingBytes > 0) return true;
+    const silentMs = this.#context.loop.now() - this.#idleState.lastWriteMs;
+    return this.flushedBytes - this.#answeredBytes > LARGE_BYTES && silentMs < this.#settings.maxMs;
   }
 
   get #beatsAreHolds(): boolean {
@@ -670,11 +687,8 @@ export class IntervalController implements BeatOwner, ScoutingOwner, KnowledgeOw
     this.#knowledge.use(network, this.#context.loop.wallNow());
     if (before === network) return;
     this.#isHeld = this.#isStoredHeld;
-    // What killed a link there says nothing about the network that is in use now.
-    this.#suspicion = undefined;
+    this.#attributionIfAny?.forget();
     this.#voidTrials = 0;
-    this.#lateHolds = 0;
-    this.#lastCutMs = 0;
     this.#scouting?.forget();
   }
 

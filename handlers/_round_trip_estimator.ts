@@ -14,14 +14,16 @@ export interface AnswerTimeouts {
 
 /** On a steady network no variation is left, and the wait would be over just when the answer comes. In shortest waits. */
 const LEAST_SLACK = 0.25;
-/** Each further wait for the same answer is so much longer. */
+/** Each further wait for the same answer is so much longer where the shortest wait is enough for the first. */
 const BACKOFF = 1.25;
 
 /**
  * Round-trip estimator as in RFC 6298, section 2: a smoothed round trip and
  * its variation. Two departures: the backoff is gentle, since a heartbeat is
  * ten bytes and the question is whether the link is dead, not whether it is
- * full; and the wait stays between given limits.
+ * full, and it does not multiply a long first wait, or five waits for a round
+ * trip of half a second would take longer than 10 s; and the wait stays between
+ * given limits.
  */
 export class RoundTripEstimator {
   #smoothedMs = -1;
@@ -52,6 +54,6 @@ export class RoundTripEstimator {
     const slackMs = Math.max(4 * this.#variationMs, LEAST_SLACK * minMs);
     const estimateMs = this.#smoothedMs < 0 ? minMs : this.#smoothedMs + slackMs;
     const firstMs = Math.min(Math.max(estimateMs, minMs), maxMs);
-    return Math.min(firstMs * BACKOFF ** repeats, maxMs);
+    return Math.min(Math.max(firstMs, minMs * BACKOFF ** repeats), maxMs);
   }
 }

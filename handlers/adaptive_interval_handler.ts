@@ -15,6 +15,7 @@ import type {
 } from "../pipeline/mod.ts";
 import type { Bracket, IntervalStrategy } from "./adaptive/interval_strategy.ts";
 import { type AdaptiveSettings, adaptiveSettings, DEFAULT_ADAPTIVE_SETTINGS } from "./_adaptive_settings.ts";
+import { checkedCount } from "./_checks.ts";
 import { Heartbeat } from "./heartbeat/heartbeat.ts";
 import { HeartbeatEncoder } from "./heartbeat_encoder.ts";
 import { idleStateOf } from "./_idle_state.ts";
@@ -39,7 +40,9 @@ export interface AdaptiveIntervalOptions {
   /**
    * The shortest wait for an answer, in ms, above 0. The wait follows the
    * measured round trip; with the default, five unanswered heartbeats take 8 s
-   * on a network with a round trip of 100 ms. Default: 1,000.
+   * on a network with a round trip of 100 ms, and less than 10 s on any whose
+   * round trips stay below half a second. All other waits for answers scale
+   * with it. Default: 1,000.
    */
   readonly minAnswerMs?: number;
   /** The longest wait for an answer, in ms, `minAnswerMs` or more. Default: 10,000. */
@@ -60,6 +63,16 @@ export interface AdaptiveIntervalOptions {
    * trials run on the main link; `keepAlive()` gives it.
    */
   readonly scoutHandlers?: () => ChannelHandler[];
+}
+
+/** Options of {@linkcode AdaptiveIntervalHandler.ask}. */
+export interface AskOptions {
+  /**
+   * How much else the peer has just left unanswered, a whole number of 0 or
+   * more. Counts as so many heartbeats, and the first wait is as long as the
+   * one after so many; at least one heartbeat is sent in any case. Default: 0.
+   */
+  readonly unanswered?: number;
 }
 
 /** What a channel's keep-alive is doing; for a screen or a metric. */
@@ -114,7 +127,16 @@ export type Phase = "down" | "warmUp" | "foreground" | "searching" | "settled";
  * says nothing about the peer; its answer fires `linkValid`. While the strategy
  * searches, only a beat after a full silence in both directions counts, and
  * only after some short beats were answered. Any answer or message of the peer
- * counts as life.
+ * counts as life, and so does progress of a large message in either direction.
+ *
+ * When the link may be gone and somebody is about to need it (the machine
+ * wakes, the network is back or another one, the application comes to the
+ * foreground), the peer is asked at once and the decision is hurried: three
+ * heartbeats, and after 2.85 s without an answer the link is dropped, so that a
+ * `ReconnectHandler` brings it back. What had come in before the machine slept
+ * and is read only now proves nothing. On a network whose round trip varies
+ * widely, or is above some 630 ms when only one is known, the decision takes one
+ * and a half times as long as an answer may.
  *
  * Needs an {@linkcode IdleStateHandler} and heartbeat decoder and encoder
  * nearer to the head: `keepAlive()` puts them in order.
@@ -164,6 +186,46 @@ export class AdaptiveIntervalHandler implements ChannelHandler {
   }
 
   /**
+   * How long an answer of the peer may take now, in ms, by the measured round
+   * trips and within `minAnswerMs` and `maxAnswerMs`: also a good retransmission
+   * timeout (RFC 6298) for messages that the peer acknowledges at once.
+   */
+  get answerTimeoutMs(): number {
+    return this.#controller?.answerMs ?? this.#settings.minMs;
+  }
+
+  /**
+   * Asks the peer now whether it still answers, and repeats the question
+   * quickly, unless that is going on already. Does nothing without a link. For
+   * whoever waits for something of the peer longer than
+   * {@linkcode AdaptiveIntervalHandler.answerTimeoutMs} and does not want to
+   * wait for the next beat.
+   *
+   * @param options What counts in.
+   * @throws {RangeError} If `unanswered` is not a whole number of 0 or more.
+   *
+   * @example A request that is not answered
+   * ```ts
+   * import { assertEquals } from "@std/assert";
+   * import { AdaptiveIntervalHandler, EmbeddedChannel, Heartbeat, IdleStateHandler } from "@longlink/pipeline";
+   *
+   * const keepAlive = new AdaptiveIntervalHandler();
+   * const channel = new EmbeddedChannel({ handlers: [new IdleStateHandler(), keepAlive] });
+   * const first = channel.readOutbound() as Heartbeat;
+   * channel.writeInbound(new Heartbeat("pong", { sequence: first.sequence }));
+   *
+   * channel.writeOutbound("request");
+   * channel.advanceBy(keepAlive.answerTimeoutMs);
+   * keepAlive.ask({ unanswered: 1 });
+   * channel.advanceBy(7_300); // four heartbeats more
+   * assertEquals(channel.state, "closed");
+   * ```
+   */
+  ask({ unanswered = 0 }: AskOptions = {}): void {
+    this.#controller?.ask(checkedCount("ask the peer", "unanswered", unanswered, 0, Infinity));
+  }
+
+  /**
    * Looks up the handlers that it works with, and starts where a link stands.
    *
    * @throws {TypeError} If there is no IdleStateHandler.
@@ -207,8 +269,10 @@ export class AdaptiveIntervalHandler implements ChannelHandler {
 
   /** Takes the answers to heartbeats. */
   channelRead(context: ChannelHandlerContext, message: unknown): void {
-    if (!(message instanceof Heartbeat)) context.fireChannelRead(message);
-    else if (!this.#controller?.heartbeatRead(message)) passHeartbeatOn(context, message);
+    if (!(message instanceof Heartbeat)) {
+      this.#controller?.messageRead();
+      context.fireChannelRead(message);
+    } else if (!this.#controller?.heartbeatRead(message)) passHeartbeatOn(context, message);
   }
 
   /** Beats when the link was idle, and follows the link, the application and the network. */

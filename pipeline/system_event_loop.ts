@@ -44,6 +44,12 @@ export interface SystemEventLoopOptions {
    * due and nothing comes in. 30_000 is a good value where the link matters
    * more than a wake-up. No second host timer is used.
    *
+   * Without it a sleep is noticed by the first event that looks at the clock
+   * (any read, write, or event of the network or the page) and at the latest by
+   * the next timer. Where the host's timers stand still during a suspend (Linux,
+   * macOS) that one has as long to wait as before the sleep, up to an hour or two
+   * on a link with a long interval.
+   *
    * @default {undefined} No extra looks.
    */
   readonly wakeTickMs?: number;

@@ -49,7 +49,8 @@ export class Peer implements ChannelHandler {
   #context: ChannelHandlerContext | undefined = undefined;
   #lastMs = 0;
 
-  constructor(readonly roundTripMs: number) {}
+  /** @param roundTripMs The time from each question to its answer, ms. */
+  constructor(readonly roundTripMs: number | (() => number)) {}
 
   channelActive(context: ChannelHandlerContext): void {
     this.#context = context;
@@ -75,7 +76,8 @@ export class Peer implements ChannelHandler {
     if (!this.isAlive || loop.now() - this.#lastMs >= this.natTimeoutMs) return;
     this.#lastMs = loop.now();
     const linksBefore = this.#context;
-    loop.schedule(this.roundTripMs, () => {
+    const { roundTripMs } = this;
+    loop.schedule(typeof roundTripMs === "number" ? roundTripMs : roundTripMs(), () => {
       if (!this.isAlive || !channel.isActive || linksBefore !== this.#context) return;
       this.say(new Heartbeat("pong", { sequence: heartbeat.sequence }));
     });
@@ -87,7 +89,7 @@ export function beating(
   { roundTripMs = 100, before = [], after = [], channel: channelOptions, ...options }:
     & AdaptiveIntervalOptions
     & {
-      readonly roundTripMs?: number;
+      readonly roundTripMs?: number | (() => number);
       readonly before?: readonly ChannelHandler[];
       readonly after?: readonly ChannelHandler[];
       readonly channel?: EmbeddedChannelOptions;

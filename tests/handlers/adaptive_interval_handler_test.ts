@@ -16,7 +16,7 @@ import {
   stepwise,
   type Verdict,
 } from "../../handlers/mod.ts";
-import { EmbeddedChannel, PipelineError } from "../../pipeline/mod.ts";
+import { EmbeddedChannel, PipelineError, VirtualEventLoop } from "../../pipeline/mod.ts";
 import { beating } from "./_rig.ts";
 import { recordOf } from "./stores/_store_suite.ts";
 
@@ -221,6 +221,121 @@ Deno.test("AdaptiveIntervalHandler knows that a link is dead within 10 s of the 
   );
   assertEquals(events.at(-1), { type: "linkDown", reason: "unanswered" });
   assertEquals(rig.handler.snapshot()!.missed, 5);
+});
+
+Deno.test("AdaptiveIntervalHandler knows within 10 s of the first unanswered heartbeat, whatever its round trips were", () => {
+  for (let seed = 1; seed <= 200; seed++) {
+    const random = new VirtualEventLoop({ seed });
+    const baseMs = 1 + Math.floor(random.random() * 400);
+    const jitterMs = Math.floor(random.random() * (500 - baseMs));
+    const rig = beating({
+      strategy: fixedInterval(5_000),
+      roundTripMs: () => baseMs + Math.floor(random.random() * jitterMs),
+    });
+    rig.channel.advanceBy(2_000 + Math.floor(random.random() * 60_000));
+    rig.peer.isAlive = false;
+    rig.peer.sent.length = 0;
+    while (rig.channel.isActive) rig.channel.advanceBy(10);
+    const [first] = rig.peer.sent;
+    // One that was out when the link died counts from when it was sent.
+    if (first !== undefined && rig.peer.sent.length === 5) assertLess(rig.loop.now() - first.atMs, 10_020);
+    assertLess(rig.loop.now(), 80_000);
+  }
+});
+
+Deno.test("AdaptiveIntervalHandler.ask() asks at once, and sends nothing more while that is going on", () => {
+  const rig = beating({ strategy: fixedInterval(240_000) });
+  rig.channel.advanceBy(1_000);
+  rig.peer.sent.length = 0;
+  rig.handler.ask();
+  rig.handler.ask({ unanswered: 3 });
+  assertEquals(sentAtMs(rig), [1_000]);
+  rig.channel.advanceBy(1_000);
+  assertEquals(rig.end.take("beat").at(-1), {
+    type: "beat",
+    outcome: "answered",
+    roundTripMs: 100,
+    unanswered: 0,
+  });
+  rig.handler.ask();
+  assertEquals(sentAtMs(rig), [2_000]);
+});
+
+Deno.test("AdaptiveIntervalHandler.ask() does nothing without a link, or outside of a pipeline", () => {
+  const rig = beating();
+  rig.channel.loseLink();
+  rig.peer.sent.length = 0;
+  rig.handler.ask();
+  rig.handler.ask({ unanswered: 1 });
+  new AdaptiveIntervalHandler().ask();
+  rig.channel.advanceBy(100); // the answer that was on its way
+  assertEquals([rig.peer.sent, rig.loop.pendingTimers], [[], 0]);
+});
+
+Deno.test("AdaptiveIntervalHandler.ask() refuses what is no count", () => {
+  const { handler } = beating();
+  for (const unanswered of [-1, 0.5, NaN]) {
+    assertThrows(() => handler.ask({ unanswered }), RangeError, "Cannot ask the peer: unanswered must be");
+  }
+});
+
+Deno.test("AdaptiveIntervalHandler.ask() has a link known to be dead within 10 s of the first unanswered message", () => {
+  for (let roundTripMs = 1; roundTripMs <= 500; roundTripMs += roundTripMs < 10 ? 1 : 7) {
+    for (const answered of [1, 10]) {
+      const rig = beating({ strategy: fixedInterval(5_000), warmUpIntervalMs: 5_000, roundTripMs });
+      rig.channel.advanceBy(answered * 5_000 + 2_000);
+      rig.peer.isAlive = false;
+      const writtenMs = rig.loop.now();
+      rig.channel.writeOutbound("message");
+      // As a session does: a retransmission timeout, and what the peer may put its acknowledgement off.
+      rig.channel.advanceBy(rig.handler.answerTimeoutMs + 200);
+      rig.handler.ask({ unanswered: 1 });
+      while (rig.channel.isActive) rig.channel.advanceBy(10);
+      const knownMs = rig.loop.now() - writtenMs;
+      assertLess(knownMs, 10_000, `round trip ${roundTripMs} ms`);
+      if (roundTripMs <= 333) assertLess(knownMs, 8_430, `round trip ${roundTripMs} ms`);
+    }
+  }
+});
+
+Deno.test("AdaptiveIntervalHandler.ask() teaches nothing about silences", () => {
+  for (const isAlive of [true, false]) {
+    const strategy = recording(270_000);
+    const rig = beating({ strategy });
+    warmUp(rig);
+    rig.channel.advanceBy(200_000);
+    rig.peer.isAlive = isAlive;
+    rig.handler.ask({ unanswered: 1 });
+    rig.channel.advanceBy(30_000);
+    assertEquals([rig.channel.isActive, strategy.verdicts], [isAlive, []]);
+  }
+});
+
+Deno.test("AdaptiveIntervalHandler.answerTimeoutMs follows the round trip within its limits", () => {
+  assertEquals(new AdaptiveIntervalHandler().answerTimeoutMs, 1_000);
+  assertEquals(new AdaptiveIntervalHandler({ minAnswerMs: 300 }).answerTimeoutMs, 300);
+  const rig = beating({ minAnswerMs: 300, maxAnswerMs: 2_000, roundTripMs: 200 });
+  assertEquals(rig.handler.answerTimeoutMs, 300);
+  rig.channel.advanceBy(250);
+  assertEquals(rig.handler.answerTimeoutMs, 200 + 4 * 100);
+  const slow = beating({ minAnswerMs: 300, maxAnswerMs: 2_000, roundTripMs: 1_000 });
+  slow.channel.advanceBy(1_000);
+  assertEquals(slow.handler.answerTimeoutMs, 2_000);
+});
+
+Deno.test("AdaptiveIntervalHandler does not wait for ever for a peer that talks and does not answer", () => {
+  // As when only one direction is dead.
+  for (const everyMs of [300, 2_000, 5_000]) {
+    const rig = beating({ strategy: fixedInterval(240_000) });
+    rig.channel.advanceBy(1_000);
+    rig.peer.isAlive = false;
+    rig.handler.ask();
+    for (let passedMs = 0; rig.channel.isActive; passedMs += everyMs) {
+      rig.peer.say("push");
+      rig.channel.advanceBy(everyMs);
+      assertLess(passedMs, 135_000, `a push every ${everyMs} ms`);
+    }
+  }
 });
 
 Deno.test("AdaptiveIntervalHandler drops a link after 5 unanswered heartbeats and not after 4", () => {

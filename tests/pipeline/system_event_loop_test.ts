@@ -1,5 +1,4 @@
 import {
-  assert,
   assertEquals,
   assertGreaterOrEqual,
   assertNotStrictEquals,
@@ -11,64 +10,9 @@ import {
   SystemEventLoop,
   systemEventLoop,
   type SystemEventLoopOptions,
-  type SystemHost,
 } from "../../pipeline/system_event_loop.ts";
 import { eventLoopSuite } from "./_event_loop_suite.ts";
-
-/** A platform whose clocks and timers the test moves. */
-class FakeHost implements SystemHost {
-  monotonicMs = 7_000;
-  wallMs = 1_767_225_600_000;
-  /** How often a timer was armed. */
-  arms = 0;
-  readonly timers = new Map<number, { readonly dueMs: number; readonly callback: () => void }>();
-
-  monotonicNow = () => this.monotonicMs;
-  wallNow = () => this.wallMs;
-  random = () => 0.5;
-
-  setTimeout(callback: () => void, delayMs: number): number {
-    assert(delayMs >= 0 && delayMs < 2 ** 31, `a host timer of ${delayMs} ms`);
-    this.arms++;
-    this.timers.set(this.arms, { dueMs: this.monotonicMs + delayMs, callback });
-    assertEquals(this.timers.size, 1, "there is one host timer");
-    return this.arms;
-  }
-
-  clearTimeout(handle: unknown): void {
-    assert(this.timers.delete(handle as number), "a timer is cleared once, and not after it fired");
-  }
-
-  /** Lets time pass, on time. */
-  advance(ms: number): void {
-    const endMs = this.monotonicMs + ms;
-    for (;;) {
-      const dueMs = Math.min(...this.timers.values().map((timer) => timer.dueMs));
-      if (dueMs > endMs) break;
-      this.stall(Math.max(0, dueMs - this.monotonicMs));
-      this.fire();
-    }
-    this.stall(endMs - this.monotonicMs);
-  }
-
-  /** Lets time pass and runs nothing. */
-  stall(ms: number): void {
-    this.monotonicMs += ms;
-    this.wallMs += ms;
-  }
-
-  /** Lets time pass with the monotonic clock standing still. */
-  suspend(ms: number): void {
-    this.wallMs += ms;
-  }
-
-  /** Runs what is due. */
-  fire(): void {
-    for (const [handle, { dueMs, callback }] of this.timers) {
-      if (dueMs <= this.monotonicMs && this.timers.delete(handle)) callback();
-    }
-  }
-}
+import { FakeHost } from "./_fake_host.ts";
 
 function fakeLoop(options: SystemEventLoopOptions = {}) {
   const host = new FakeHost();
@@ -253,6 +197,25 @@ Deno.test("SystemEventLoop with a wake tick sees a sleep although nothing is due
   host.advance(30_000);
   assertEquals(notices.length, 1);
   timer.cancel();
+});
+
+Deno.test("SystemEventLoop without a wake tick sees a sleep at its next timer, or when anybody looks at the clock", async () => {
+  const timed = fakeLoop();
+  timed.loop.schedule(1_200_000, () => {});
+  timed.host.advance(200_000);
+  timed.host.suspend(3_600_000);
+  // The host's timers stood still as well: this one has as long to wait as before.
+  timed.host.advance(999_999);
+  assertEquals(timed.notices, []);
+  timed.host.advance(1);
+  assertEquals(timed.notices, [{ kind: "slept", lateMs: 3_600_000 }]);
+
+  const looked = fakeLoop();
+  looked.loop.schedule(1_200_000, () => {});
+  looked.host.suspend(3_600_000);
+  looked.loop.now();
+  await microtasks();
+  assertEquals(looked.notices, [{ kind: "slept", lateMs: 3_600_000 }]);
 });
 
 Deno.test("SystemEventLoop goes on when onError throws", () => {

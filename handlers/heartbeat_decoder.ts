@@ -9,6 +9,7 @@ import type { Heartbeat } from "./heartbeat/heartbeat.ts";
 import type { HeartbeatFormat } from "./heartbeat/heartbeat_format.ts";
 import { messagePackFormat } from "./heartbeat/message_pack_format.ts";
 import type { HeartbeatFormatOptions } from "./heartbeat_encoder.ts";
+import { takeAcknowledgement } from "./session/_acknowledgements.ts";
 
 /**
  * Turns each message that is a heartbeat into a {@linkcode Heartbeat} and
@@ -57,6 +58,9 @@ export class HeartbeatDecoder implements ChannelHandler {
     }
     if (heartbeat === undefined) context.fireChannelRead(message);
     else if (heartbeat.kind === "unknown") this.unknownKinds++;
-    else context.fireChannelRead(heartbeat);
+    else {
+      if (this.#format.carriesFields) takeAcknowledgement(context.pipeline, heartbeat);
+      context.fireChannelRead(heartbeat);
+    }
   }
 }

@@ -8,6 +8,7 @@ import type { ChannelHandler, ChannelHandlerContext, ChannelPromise } from "../p
 import { Heartbeat } from "./heartbeat/heartbeat.ts";
 import type { HeartbeatFormat } from "./heartbeat/heartbeat_format.ts";
 import { messagePackFormat } from "./heartbeat/message_pack_format.ts";
+import { withAcknowledgement } from "./session/_acknowledgements.ts";
 
 /** Options of {@linkcode HeartbeatEncoder} and {@linkcode HeartbeatDecoder}; both must have the same. */
 export interface HeartbeatFormatOptions {
@@ -60,7 +61,8 @@ export class HeartbeatEncoder implements ChannelHandler {
       context.write(message, promise);
       return;
     }
-    const encoded = this.#format.encode(message);
+    const heartbeat = this.#format.carriesFields ? withAcknowledgement(context.pipeline, message) : message;
+    const encoded = this.#format.encode(heartbeat);
     if (encoded === undefined) {
       throw new TypeError(
         `Cannot encode the heartbeat: the format "${this.#format.name}" has no ${message.kind}`,

@@ -6,13 +6,20 @@
 
 import type { ChannelHandler } from "../pipeline/mod.ts";
 import { AdaptiveIntervalHandler, type AdaptiveIntervalOptions } from "./adaptive_interval_handler.ts";
+import { AuthenticationHandler, type AuthenticationOptions } from "./authentication_handler.ts";
+import type { ConnectionLimitHandler } from "./connection_limit_handler.ts";
+import { CredentialsHandler, type CredentialsHandlerOptions } from "./credentials_handler.ts";
 import type { HeartbeatFormat } from "./heartbeat/heartbeat_format.ts";
 import { HeartbeatDecoder } from "./heartbeat_decoder.ts";
 import { HeartbeatEncoder } from "./heartbeat_encoder.ts";
 import { HeartbeatResponder, type HeartbeatResponderOptions } from "./heartbeat_responder.ts";
 import { IdleStateHandler } from "./idle_state_handler.ts";
 import { MessagePackCodec } from "./message_pack_codec.ts";
+import { RateLimitHandler, type RateLimitOptions } from "./rate_limit_handler.ts";
 import { ReconnectHandler, type ReconnectOptions } from "./reconnect_handler.ts";
+import type { SessionRegistry } from "./session/session_registry.ts";
+import { SessionHandler, type SessionOptions } from "./session_handler.ts";
+import { SessionResponder } from "./session_responder.ts";
 import { VarintFrameDecoder } from "./varint_frame_decoder.ts";
 import { VarintFrameEncoder } from "./varint_frame_encoder.ts";
 
@@ -33,10 +40,29 @@ export interface WireOptions {
 export interface KeepAliveOptions extends WireOptions, AdaptiveIntervalOptions {
   /** Timing and bounds of reconnecting, or null: then the channel closes with its link. Default: on. */
   readonly reconnect?: ReconnectOptions | null;
+  /**
+   * A session, so that no message is lost or comes twice; the server must have
+   * `sessions`. `{}` takes the defaults. Default: none.
+   */
+  readonly session?: SessionOptions;
+  /**
+   * What the client proves itself with, first on each link, where the server
+   * has `authentication`. `{}` takes the credentials of the remote. Default: nothing.
+   */
+  readonly credentials?: CredentialsHandlerOptions;
 }
 
 /** Options of {@linkcode answerKeepAlive}. */
-export interface AnswerKeepAliveOptions extends WireOptions, HeartbeatResponderOptions {}
+export interface AnswerKeepAliveOptions extends WireOptions, HeartbeatResponderOptions {
+  /** The sessions of all channels of the server, for clients that ask for one. Default: there are none. */
+  readonly sessions?: SessionRegistry;
+  /** Who may come in; nobody is told of a peer that has not proven who it is. Default: everybody. */
+  readonly authentication?: AuthenticationOptions;
+  /** The limit of connections per address: one for all channels of the server. Default: no limit. */
+  readonly connections?: ConnectionLimitHandler;
+  /** How much a peer may send in a second. Default: no limit. */
+  readonly rateLimit?: RateLimitOptions;
+}
 
 // These four have no state of a channel; a hundred thousand links share them.
 const FRAME_ENCODER = new VarintFrameEncoder();
@@ -56,7 +82,9 @@ const DEFAULT_ADAPTIVE: AdaptiveIntervalOptions = { scoutHandlers: () => wire() 
  *    when nobody answers.
  * 5. `ReconnectHandler` brings the link back, and holds what is written
  *    meanwhile.
- * 6. `MessagePackCodec` makes the application's messages of bytes.
+ * 6. `CredentialsHandler`, if there are `credentials`, says who this is.
+ * 7. `SessionHandler`, if there is a `session`, loses no message.
+ * 8. `MessagePackCodec` makes the application's messages of bytes.
  *
  * Add the application's own handlers after them. Made anew by each call, for
  * one channel.
@@ -79,11 +107,15 @@ export function keepAlive(options?: KeepAliveOptions): ChannelHandler[] {
   if (options === undefined) {
     return [...wire(), new AdaptiveIntervalHandler(DEFAULT_ADAPTIVE), new ReconnectHandler(), CODEC];
   }
-  const { reconnect, codec } = options;
+  const { reconnect, credentials, session, codec } = options;
   return [
     ...wire(options),
     new AdaptiveIntervalHandler({ scoutHandlers: () => wire(options), ...options }),
     ...(reconnect === null ? [] : [new ReconnectHandler(reconnect)]),
+    ...(credentials === undefined ? [] : [new CredentialsHandler(credentials)]),
+    ...(session === undefined
+      ? []
+      : [new SessionHandler({ maxFrameBytes: options.maxFrameBytes, ...session })]),
     ...codecs(codec),
   ];
 }
@@ -91,7 +123,8 @@ export function keepAlive(options?: KeepAliveOptions): ChannelHandler[] {
 /**
  * The handlers that answer a client's keep-alive on the server, in their right
  * order: as for {@linkcode keepAlive}, with a `HeartbeatResponder` in place of
- * the two that beat and reconnect.
+ * the two that beat and reconnect, and before it what limits a peer, after it
+ * who may come in, then the sessions.
  *
  * @param options What differs from the defaults. `format`, `maxFrameBytes` and
  *   `codec` must be the client's.
@@ -113,7 +146,16 @@ export function keepAlive(options?: KeepAliveOptions): ChannelHandler[] {
  * ```
  */
 export function answerKeepAlive(options: AnswerKeepAliveOptions = {}): ChannelHandler[] {
-  return [...wire(options), new HeartbeatResponder(responderOptions(options)), ...codecs(options.codec)];
+  const { connections, rateLimit, authentication, sessions, codec, maxFrameBytes } = options;
+  return [
+    ...wire(options),
+    ...(connections === undefined ? [] : [connections]),
+    ...(rateLimit === undefined ? [] : [new RateLimitHandler(rateLimit)]),
+    new HeartbeatResponder(responderOptions(options)),
+    ...(authentication === undefined ? [] : [new AuthenticationHandler(authentication)]),
+    ...(sessions === undefined ? [] : [new SessionResponder({ sessions, maxFrameBytes })]),
+    ...codecs(codec),
+  ];
 }
 
 function wire({ format, maxFrameBytes }: WireOptions = {}): ChannelHandler[] {

@@ -1,0 +1,53 @@
+/**
+ * A session's way to its pipeline.
+ *
+ * @module
+ */
+
+import type { ChannelHandlerContext } from "../../pipeline/mod.ts";
+import { AdaptiveIntervalHandler } from "../adaptive_interval_handler.ts";
+import type { SessionTakenError } from "../errors.ts";
+import type { SessionOwner } from "./_session.ts";
+import { MAX_MESSAGE_HEADER_BYTES } from "./_session_frame.ts";
+
+/** What the two sides do differently. */
+export interface SessionOwnerHooks {
+  sessionTaken(error: SessionTakenError): void;
+  retained?(deltaBytes: number): void;
+  makeRoomFor?(bytes: number): void;
+}
+
+/** The longest frame that the framing handlers let through unless they are told otherwise, bytes. */
+const DEFAULT_MAX_FRAME_BYTES = 1024 * 1024;
+
+/**
+ * The owner of a session whose handler has this context.
+ *
+ * @param maxFrameBytes The longest frame that the framing handlers let through.
+ */
+export function sessionOwner(
+  context: ChannelHandlerContext,
+  maxFrameBytes: number = DEFAULT_MAX_FRAME_BYTES,
+  hooks: SessionOwnerHooks,
+): SessionOwner {
+  const { channel, pipeline, loop } = context;
+  return {
+    loop,
+    get isWritable() {
+      return channel.isWritable;
+    },
+    sendFrame: (frame, promise) => context.write(frame, promise),
+    flushFrames: () => context.flush(),
+    deliver: (payload) => context.fireChannelReadTracked(payload),
+    // On a server nobody asks peers: who is silent for too long is dropped, and its session waits.
+    get answerTimeoutMs() {
+      return pipeline.get(AdaptiveIntervalHandler)?.answerTimeoutMs;
+    },
+    suspectLink: () => pipeline.get(AdaptiveIntervalHandler)?.ask({ unanswered: 1 }),
+    storeFailed: (error) => context.fireExceptionCaught(error),
+    sessionTaken: (error) => hooks.sessionTaken(error),
+    retained: (deltaBytes) => hooks.retained?.(deltaBytes),
+    makeRoomFor: (bytes) => hooks.makeRoomFor?.(bytes),
+    maxMessageBytes: maxFrameBytes - MAX_MESSAGE_HEADER_BYTES,
+  };
+}

@@ -9,10 +9,16 @@ import process from "node:process";
 import { main } from "./cli/main.ts";
 import { systemEventLoop } from "./mod.ts";
 
+const SIGNALS = ["SIGINT", "SIGTERM"] as const;
+
 if (import.meta.main) {
   const stop = new AbortController();
-  // Once: whoever asks again does not want to wait for an orderly end.
-  for (const signal of ["SIGINT", "SIGTERM"]) process.once(signal, () => stop.abort());
+  const onSignal = () => {
+    // Whoever asks again, by either signal, does not want to wait for an orderly end: the system ends the process then.
+    for (const signal of SIGNALS) process.off(signal, onSignal);
+    stop.abort();
+  };
+  for (const signal of SIGNALS) process.on(signal, onSignal);
   // The reader of a pipe is gone (`longlink serve | head`): nobody is interested any more.
   process.stdout.on("error", () => stop.abort());
   process.exitCode = await main(process.argv.slice(2), {

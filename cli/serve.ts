@@ -4,36 +4,52 @@
  * @module
  */
 
-import { answerKeepAlive, ServerBootstrap } from "../mod.ts";
+import { join } from "node:path";
+import { answerKeepAlive, ServerBootstrap, SessionRegistry } from "../mod.ts";
+import { fileSessionStore } from "../handlers/stores/file.ts";
+import { pushNumber } from "./chat_message.ts";
 import { ChatServer } from "./chat_server.ts";
 import { type Command, type CommandIo, UsageError } from "./command.ts";
+import { Counter } from "./_counter.ts";
 import { EventLog } from "./_event_log.ts";
 import { milliseconds, millisecondsList, parseOptions, wholeNumber } from "./options.ts";
 import { transportFor } from "./_transport_for.ts";
 
 const HELP = `Usage: longlink serve --listen ADDRESS [options]
 
-A chat server. It answers heartbeats, pushes numbered messages to the clients
-that have joined, and repeats after a reconnect what a client has not confirmed.
+A chat server. It answers heartbeats, pushes numbered messages to its clients,
+and keeps a session for each of them, so that no message is lost either way.
 
 Options:
   --listen ADDRESS        tcp://HOST:PORT or ws://HOST:PORT; port 0: any
   --push-every SECONDS    push a message so often (never)
   --push-gaps S,S,...     or push after these gaps in turn, over and over
+  --store FOLDER          keep the sessions in this folder, so that they outlive
+                          this process, also one that is killed (keep nothing)
+  --retention SECONDS     how long a session is kept without a link (600)
   --max-scouts N          how many second links a client may have for trials at
                           the same time, 0 to 16 (4)
+  --drain SECONDS         how long the end may take once a signal has come:
+                          clients are told to come back spread over 5 s, and
+                          get what was written for them; 0: no time (10). A
+                          second signal ends at once
   --json                  print one JSON object a line for each event:
                           {atMs, event, n?, reason?}
-                          event: up, down, push (given to a link for the first
-                          time), received (a client's message); n is the number
+                          event: up (reason: resumed, if a session goes on),
+                          down, push (given to the sessions of all clients),
+                          received (a client's message), lost (n was never
+                          confirmed, and the session is gone); n is the number
                           that the sender gave the message
   --help                  print this
 
 Examples:
   longlink serve --listen tcp://127.0.0.1:7000
   longlink serve --listen ws://0.0.0.0:7000 --push-every 30 --json
+  longlink serve --listen tcp://127.0.0.1:7000 --store /var/lib/longlink
 
 Exit status: 0 ended by SIGINT or SIGTERM, 1 cannot listen, 2 wrong arguments.`;
+
+const MAX_DRAIN_S = 3_600;
 
 /** The command. */
 export const serve: Command = { summary: "a chat server that pushes", run };
@@ -43,7 +59,10 @@ async function run(args: readonly string[], io: CommandIo): Promise<number> {
     "listen": { type: "string" },
     "push-every": { type: "string" },
     "push-gaps": { type: "string" },
+    "store": { type: "string" },
+    "retention": { type: "string", default: "600" },
     "max-scouts": { type: "string", default: "4" },
+    "drain": { type: "string", default: "10" },
     "json": { type: "boolean", default: false },
     "help": { type: "boolean", short: "h", default: false },
   });
@@ -59,20 +78,41 @@ async function run(args: readonly string[], io: CommandIo): Promise<number> {
     throw new UsageError("--push-every and --push-gaps exclude each other");
   }
   const maxScouts = wholeNumber("--max-scouts", values["max-scouts"], 16);
+  const drainMs = milliseconds("--drain", values.drain, { allowZero: true, max: MAX_DRAIN_S })!;
+  const retentionMs = milliseconds("--retention", values.retention, { max: 30 * 24 * 3_600 });
+  const folder = values.store;
   const transport = transportFor("--listen", values.listen, ["tcp", "ws"]);
 
   const log = new EventLog(io, values.json);
+  const counter = new Counter(folder, "last-push");
+  const sessions = new SessionRegistry({
+    retentionMs,
+    store: folder === undefined ? undefined : fileSessionStore({ path: join(folder, "sessions") }),
+  });
   const chat = new ChatServer({
-    onUp: (address) => log.event({ event: "up" }, address),
-    onDown: (reason, address) => log.event({ event: "down", reason }, address),
-    onGiven: (n, client) => log.event({ event: "push", n }, `to ${client}`),
+    lastPush: counter.value,
+    onUp: (client, address, resumed) =>
+      log.event(resumed ? { event: "up", reason: "resumed" } : { event: "up" }, `${client}, ${address}`),
+    onDown: (reason, client) => log.event({ event: "down", reason }, client),
+    onPush: (n) => {
+      counter.set(n);
+      log.event({ event: "push", n });
+    },
     onMessage: (n, client) => log.event({ event: "received", n }, `from ${client}`),
+    onLost: ({ reason, unconfirmed }, client) => {
+      log.note(
+        `the session of ${client} is gone (${reason}); ${unconfirmed.length} pushes were not confirmed`,
+      );
+      for (const value of unconfirmed) {
+        log.event({ event: "lost", n: pushNumber(value), reason }, `to ${client}`);
+      }
+    },
     onTrouble: (text) => log.note(text),
   });
   const bootstrap = new ServerBootstrap({
     transport,
     loop: io.loop,
-    pipeline: (p) => p.addLast(...answerKeepAlive({ maxScouts }), chat.handler()),
+    pipeline: (p) => p.addLast(...answerKeepAlive({ maxScouts, sessions }), chat.handler()),
     onAcceptError: (error) => log.note(error.message),
     onUnhandled: (report) =>
       log.note(report.kind === "error" ? String(report.error) : "a message was not understood"),
@@ -88,7 +128,12 @@ async function run(args: readonly string[], io: CommandIo): Promise<number> {
   const stopPushing = repeat(io, everyMs === undefined ? gapsMs ?? [] : [everyMs], () => chat.push());
   await stopped(io.signal);
   stopPushing();
-  await server.close();
+  if (drainMs > 0) {
+    const clients = Array.from(server.channels).filter(({ isActive }) => isActive).length;
+    io.error(`Clients told when to come back: ${clients}; the end takes at most ${drainMs / 1_000} s`);
+    io.error("Another signal ends it at once");
+  }
+  await server.close(drainMs === 0 ? {} : { drain: { deadlineMs: drainMs } });
   return 0;
 }
 

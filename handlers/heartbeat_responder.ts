@@ -7,15 +7,26 @@
 import type {
   ChannelHandler,
   ChannelHandlerContext,
+  DrainEvent,
   LinkDownEvent,
   LinkUpEvent,
   Timer,
 } from "../pipeline/mod.ts";
 import { checkedCount, checkedMs } from "./_checks.ts";
+import { ConnectionLimitHandler } from "./connection_limit_handler.ts";
 import { HeartbeatError } from "./errors.ts";
-import { Heartbeat, MAX_HEARTBEAT_TIME_MS, SCOUTS, type VoidReason } from "./heartbeat/heartbeat.ts";
+import { endLink, sayGoAway, turnAway } from "./_go_away.ts";
+import {
+  Heartbeat,
+  MAX_HEARTBEAT_TIME_MS,
+  SCOUTS,
+  SESSIONS,
+  type VoidReason,
+} from "./heartbeat/heartbeat.ts";
 import { idleStateOf } from "./_idle_state.ts";
 import type { IdleStateEvent, IdleStateHandler } from "./idle_state_handler.ts";
+import { LimitError } from "./limit_error.ts";
+import { keepsSessions } from "./session/_acknowledgements.ts";
 import { ScoutRegistry } from "./_scout_registry.ts";
 import { sendHeartbeat } from "./_send_heartbeat.ts";
 import { passHeartbeatOn, takesHeartbeats } from "./_stray_heartbeat.ts";
@@ -30,9 +41,16 @@ export interface HeartbeatResponderOptions {
   readonly graceMs?: number;
   /**
    * How long a peer may be silent before its first ping, in ms, above 0;
-   * Infinity waits for ever. Default: 60,000.
+   * Infinity waits for ever. Also how long its first whole frame may take,
+   * even if bytes of it trickle in. Default: 60,000.
    */
   readonly firstPingMs?: number;
+  /**
+   * How long any later frame may take, from when a part of it came to when it
+   * is whole, in ms, above 0; Infinity waits for ever. The default lets the
+   * longest frame through at 28 kbit/s. Default: 300,000.
+   */
+  readonly frameMs?: number;
   /** Whether to say hello first. Off for formats and peers that know none. Default: true. */
   readonly hello?: boolean;
   /** The longest hold to serve, in ms, at most 13,107,100; 0 serves none. Default: 7,500,000 (2 h 5 min). */
@@ -85,7 +103,13 @@ interface Held {
  * time (the answer comes once the link was silent for so long in both
  * directions, and traffic starts the silence anew); takes scouts; and drops
  * the link of a peer that was silent for longer than it announced, with the
- * reason `unanswered`.
+ * reason `unanswered`. A peer that is not silent but never gets a frame done
+ * (it sends a byte now and then to hold the link) is told `protocol` and its
+ * link ended, which is a {@linkcode LimitError}.
+ *
+ * When the server drains, the client is told to go and when to come back, after
+ * the handlers nearer to the tail have said their last words; a hold that is
+ * served is given up, so that nobody takes its end for a network's doing.
  *
  * A scout is a second link of a client, opened with a ticket that was granted
  * over its main link. So that the application never sees one, a new link is
@@ -114,6 +138,10 @@ export class HeartbeatResponder implements ChannelHandler {
   pings = 0;
   /** How many holds were answered. */
   holds = 0;
+  /** How many holds and scouts were refused. */
+  refused = 0;
+  /** How many links were ended because a frame took too long. */
+  slowFrames = 0;
   /** How many heartbeats came that nobody here had asked for. */
   strays = 0;
   readonly #settings: Settings;
@@ -122,6 +150,12 @@ export class HeartbeatResponder implements ChannelHandler {
   #greeted = false;
   /** Whether the peer has said on this link how long it may be silent. */
   #hasAnnounced = false;
+  /** Whether this batch of data has brought a whole frame. */
+  #hasFrame = false;
+  /** Whether a whole frame has come on this link. */
+  #hasHadFrame = false;
+  /** Since when a frame is on its way, in the loop's time, ms: the first one since the link stands; -1 if none is. */
+  #frameSinceMs = -1;
 
   /**
    * Checks its limits.
@@ -143,7 +177,7 @@ export class HeartbeatResponder implements ChannelHandler {
     if (!context.channel.isActive) return;
     // Added to a link that stands already: whoever added it has seen it.
     this.#role = MAIN;
-    this.#start(idleState);
+    this.#start(context, idleState);
   }
 
   /** Lets go of everything. */
@@ -154,7 +188,7 @@ export class HeartbeatResponder implements ChannelHandler {
   /** Starts to wait for the first word. */
   channelActive(context: ChannelHandlerContext): void {
     const { firstWordMs, maxScouts } = this.#settings;
-    this.#start(idleStateOf(context));
+    this.#start(context, idleStateOf(context));
     if (maxScouts === 0 || context.channel.parent === undefined) {
       this.#role = MAIN;
       context.fireChannelActive();
@@ -162,6 +196,8 @@ export class HeartbeatResponder implements ChannelHandler {
       const untilMs = context.loop.now() + LATE_WORD * firstWordMs;
       const timer = context.loop.schedule(firstWordMs, () => this.#firstWordIsLate(context, untilMs));
       this.#role = { kind: "undecided", timer, linkUp: undefined };
+      // Who writes to all clients must not write to one that may be none.
+      context.channel.withdraw();
     }
   }
 
@@ -174,6 +210,7 @@ export class HeartbeatResponder implements ChannelHandler {
 
   /** Answers heartbeats that ask for an answer. */
   channelRead(context: ChannelHandlerContext, message: unknown): void {
+    this.#hasFrame = true;
     const role = this.#role;
     if (role.kind === "undecided" || (role.kind === "main" && !role.hasSpoken)) {
       if (message instanceof Heartbeat && message.kind === "scout" && message.timeMs > 0) {
@@ -200,11 +237,31 @@ export class HeartbeatResponder implements ChannelHandler {
     }
   }
 
-  /** Drops a link whose peer was silent for too long, and serves the hold when nobody spoke. */
+  /**
+   * Looks after a frame that does not get done. A peer that sends a byte now
+   * and then is never silent, so that no idle time would end it; its own bytes
+   * bring us here, so that this needs no timer.
+   */
+  channelReadComplete(context: ChannelHandlerContext): void {
+    if (this.#hasFrame) {
+      this.#hasFrame = false;
+      this.#hasHadFrame = true;
+      this.#frameSinceMs = -1;
+    } else if (this.#role.kind !== "down") {
+      const nowMs = context.loop.now();
+      if (this.#frameSinceMs === -1) this.#frameSinceMs = nowMs;
+      else this.#checkFrame(context, nowMs - this.#frameSinceMs);
+    }
+    context.fireChannelReadComplete();
+  }
+
+  /** Drops a link whose peer was silent for too long, and says goodbye when the server drains. */
   userEventTriggered(context: ChannelHandlerContext, event: unknown): void {
-    const known = event as IdleStateEvent | LinkUpEvent | LinkDownEvent;
+    const known = event as IdleStateEvent | LinkUpEvent | LinkDownEvent | DrainEvent;
     if (known?.type === "idle" && known.state === "reader") {
       context.channel.drop("unanswered");
+    } else if (known?.type === "drain") {
+      this.#drain(context, known);
     } else if (known?.type === "linkUp" && this.#role.kind === "undecided") {
       this.#role.linkUp = known;
     } else if (known?.type !== "linkDown" || this.#role.kind === "main") {
@@ -212,15 +269,57 @@ export class HeartbeatResponder implements ChannelHandler {
     }
   }
 
-  #start(idleState: IdleStateHandler): void {
+  #start({ loop }: ChannelHandlerContext, idleState: IdleStateHandler): void {
+    const { firstPingMs } = this.#settings;
     this.#greeted = false;
     this.#hasAnnounced = false;
-    idleState.setIdleTimes({ readerIdleMs: this.#settings.firstPingMs });
+    this.#hasFrame = false;
+    this.#hasHadFrame = false;
+    this.#frameSinceMs = loop.now();
+    idleState.setIdleTimes({ readerIdleMs: firstPingMs });
+  }
+
+  #checkFrame(context: ChannelHandlerContext, passedMs: number): void {
+    const { firstPingMs, frameMs } = this.#settings;
+    const limit = this.#hasHadFrame ? "frameMs" : "firstPingMs";
+    const mostMs = this.#hasHadFrame ? frameMs : firstPingMs || Infinity;
+    if (passedMs < mostMs) return;
+    this.slowFrames++;
+    // Once: a link in use goes on reading until the last word has left.
+    this.#frameSinceMs = Infinity;
+    const role = this.#role;
+    if (role.kind === "undecided") {
+      role.timer.cancel();
+      // The application hears no more of a link that it has not seen.
+      this.#role = DOWN;
+    }
+    const error = new LimitError(limit, passedMs, mostMs);
+    context.fireExceptionCaught(error);
+    // A handler may have ended the link over the error.
+    if (!context.channel.isActive) return;
+    if (role.kind === "main") endLink(context, "protocol", error);
+    else turnAway(context, "protocol");
+  }
+
+  /** The server is about to close. */
+  #drain(context: ChannelHandlerContext, event: DrainEvent): void {
+    const { kind } = this.#role;
+    // A farewell of the application's goes first: after ours a client need not listen any more.
+    if (kind === "main" || kind === "down") context.fireUserEventTriggered(event);
+    if (!context.channel.isActive || context.isRemoved) return;
+    const held = this.#held;
+    if (held !== undefined) {
+      this.#held = undefined;
+      held.timer.cancel();
+      this.#answer(context, Heartbeat.void(held.sequence, "givenUp"));
+    }
+    if (kind !== "scout") event.waitUntil(sayGoAway(context, "shutdown", event.comeBackMs));
   }
 
   #firstWordIsLate(context: ChannelHandlerContext, untilMs: number): void {
     const { channel, loop } = context;
-    if (this.#role.kind !== "undecided") return;
+    // One that is being closed by now is not worth showing.
+    if (this.#role.kind !== "undecided" || !channel.isActive) return;
     if (loop.now() >= untilMs || !ScoutRegistry.of(channel.parent!).expects(channel)) {
       this.#becomeMain(context, UNHEARD);
     } else {
@@ -234,6 +333,7 @@ export class HeartbeatResponder implements ChannelHandler {
     if (role.kind !== "undecided") return;
     role.timer.cancel();
     this.#role = as;
+    context.channel.present();
     context.fireChannelActive();
     if (role.linkUp !== undefined && this.#role === as) context.fireUserEventTriggered(role.linkUp);
   }
@@ -250,6 +350,8 @@ export class HeartbeatResponder implements ChannelHandler {
       return;
     }
     channel.withdraw();
+    // Another limit holds for scouts: as many as a main link may have.
+    pipeline.get(ConnectionLimitHandler)?.release(channel);
     if (role.kind === "main") {
       // Its first word was late, as on a slow network: the application has seen it, and would go on to write to it.
       this.#role = SCOUT;
@@ -272,12 +374,10 @@ export class HeartbeatResponder implements ChannelHandler {
     const { channel } = context;
     const { maxScouts } = this.#settings;
     if (maxScouts === 0 || this.#role.kind === "scout" || channel.parent === undefined) {
-      return this.#answer(context, Heartbeat.void(request.sequence, "notServed"));
+      return this.#refuse(context, request.sequence, "notServed");
     }
     const registry = ScoutRegistry.of(channel.parent);
-    if (registry.count(channel) >= maxScouts) {
-      return this.#answer(context, Heartbeat.void(request.sequence, "busy"));
-    }
+    if (registry.count(channel) >= maxScouts) return this.#refuse(context, request.sequence, "busy");
     const ticket = registry.grant(channel, request.sequence);
     this.#answer(context, new Heartbeat("scout", { ...ticket, sequence: request.sequence }));
   }
@@ -303,14 +403,14 @@ export class HeartbeatResponder implements ChannelHandler {
 
   #takeHold(context: ChannelHandlerContext, { sequence, timeMs }: Heartbeat): void {
     const { longestHoldMs } = this.#settings;
-    const refusal: Exclude<VoidReason, "unknown"> | undefined = longestHoldMs === 0
+    const refusal: Refusal | undefined = longestHoldMs === 0
       ? "notServed"
       : timeMs > longestHoldMs
       ? "tooLong"
       : this.#held !== undefined
       ? "busy"
       : undefined;
-    if (refusal !== undefined) return this.#answer(context, Heartbeat.void(sequence, refusal));
+    if (refusal !== undefined) return this.#refuse(context, sequence, refusal);
     // Traffic of ours puts the answer off, and with it the peer's next word: a
     // peer that is only talked to still says something within twice its time.
     this.#expectWord(context, 2 * timeMs);
@@ -339,11 +439,17 @@ export class HeartbeatResponder implements ChannelHandler {
     idleStateOf(context).setIdleTimes({ readerIdleMs: withinMs + this.#settings.graceMs });
   }
 
+  #refuse(context: ChannelHandlerContext, sequence: number, reason: Refusal): void {
+    this.refused++;
+    this.#answer(context, Heartbeat.void(sequence, reason));
+  }
+
   #answer(context: ChannelHandlerContext, answer: Heartbeat): void {
     const { hello, longestHoldMs, maxScouts } = this.#settings;
     if (hello && !this.#greeted && this.#role.kind !== "scout") {
       this.#greeted = true;
-      const abilities = maxScouts > 0 && context.channel.parent !== undefined ? SCOUTS : 0;
+      const abilities = (maxScouts > 0 && context.channel.parent !== undefined ? SCOUTS : 0) |
+        (keepsSessions(context.pipeline) ? SESSIONS : 0);
       sendHeartbeat(context, Heartbeat.hello({ longestHoldMs, abilities }));
     }
     sendHeartbeat(context, answer);
@@ -364,6 +470,7 @@ export class HeartbeatResponder implements ChannelHandler {
 
 takesHeartbeats(HeartbeatResponder);
 
+type Refusal = Exclude<VoidReason, "unknown">;
 type Settings = Required<HeartbeatResponderOptions>;
 
 const DEFAULTS = settingsOf({});
@@ -373,6 +480,7 @@ function settingsOf(options: HeartbeatResponderOptions): Settings {
   const {
     graceMs = 15_000,
     firstPingMs = 60_000,
+    frameMs = 300_000,
     hello = true,
     longestHoldMs = 7_500_000,
     maxScouts = 1,
@@ -384,6 +492,7 @@ function settingsOf(options: HeartbeatResponderOptions): Settings {
     firstPingMs: firstPingMs === Infinity
       ? 0
       : checkedMs(action, "firstPingMs", firstPingMs, 1, MAX_HEARTBEAT_TIME_MS),
+    frameMs: frameMs === Infinity ? frameMs : checkedMs(action, "frameMs", frameMs, 1, MAX_HEARTBEAT_TIME_MS),
     hello,
     longestHoldMs: checkedMs(action, "longestHoldMs", longestHoldMs, 0, MAX_HEARTBEAT_TIME_MS),
     maxScouts: checkedCount(action, "maxScouts", maxScouts, 0, 16),

@@ -201,6 +201,9 @@ export class Channel implements UnhandledFailureSink, AsyncDisposable {
    */
   withdraw(): void {}
 
+  /** Puts the channel among its server's `channels` again, once it has turned out to be the application's. */
+  present(): void {}
+
   /** The link's other end as a URL, or "" without a link. */
   get remoteAddress(): string {
     return this.#state.kind === "active" ? this.#state.link.remoteAddress : "";

@@ -6,7 +6,9 @@
 
 import { checkChannelNumbers } from "./_channel_options.ts";
 import { refuse } from "./_connect_attempt.ts";
+import { Draining, type DrainLimits } from "./_draining.ts";
 import { Channel, type ChannelOptions } from "./channel.ts";
+import type { EventLoop } from "./event_loop.ts";
 import { systemEventLoop } from "./system_event_loop.ts";
 import type { Link, Listener } from "./transport.ts";
 
@@ -17,6 +19,29 @@ export interface ServerBootstrapOptions extends ChannelOptions {
    * be added; the server goes on. Default: prints them with `console.error`.
    */
   readonly onAcceptError?: (error: Error) => void;
+}
+
+/** How a server sends its clients away before it closes. */
+export interface DrainOptions {
+  /**
+   * Within which time the clients are to come back, in ms, 0 to 3,600,000:
+   * each is told a random time within it, so that the next server does not get
+   * all of them at once. Default: 5,000.
+   */
+  readonly windowMs?: number;
+  /**
+   * How long all of it may take, in ms, above 0, at most 3,600,000. The last
+   * 2 s of it (half of it, if it is less than 4 s) are kept for links to end in
+   * an orderly way; whoever has not read what was written for it by then is
+   * cut off. Default: 10,000.
+   */
+  readonly deadlineMs?: number;
+}
+
+/** How {@linkcode ServerChannel.close} closes. */
+export interface CloseOptions {
+  /** Sends the clients away first and lets what was written for them leave. Default: closes at once. */
+  readonly drain?: DrainOptions;
 }
 
 /**
@@ -65,19 +90,19 @@ export class ServerBootstrap {
    */
   async listen(address: string): Promise<ServerChannel> {
     const accepted: Accepted = { channels: new Set(), withdrawn: new Set() };
+    const { loop = systemEventLoop() } = this.#options;
     let isOpen = true;
     const listener = await this.#options.transport.listen!(address, {
-      loop: this.#options.loop ?? systemEventLoop(),
+      loop,
       // One that was on its way when the door closed would have nobody to close it.
       onLink: (link) => isOpen ? this.#accept(link, accepted) : refuse(link),
       onError: (error) => this.#onAcceptError(error),
     });
-    const close = async () => {
+    const close = () => {
       isOpen = false;
-      const withdrawn = Array.from(accepted.withdrawn, (channel) => channel.close());
-      await Promise.all([listener.close(), ...withdrawn]);
+      return listener.close();
     };
-    return new ServerChannel({ address: listener.address, close }, accepted.channels);
+    return new ServerChannel({ address: listener.address, close }, accepted, loop);
   }
 
   #accept(link: Link, accepted: Accepted): void {
@@ -106,18 +131,24 @@ export class ServerBootstrap {
 export class ServerChannel implements AsyncDisposable {
   /** The channels that are not closed, without those that are not the application's (see {@linkcode Channel.withdraw}). */
   readonly channels: ReadonlySet<Channel>;
+  readonly #withdrawn: ReadonlySet<Channel>;
   readonly #listener: Listener;
+  readonly #loop: EventLoop;
+  #draining: Draining | undefined = undefined;
   #closed: Promise<void> | undefined = undefined;
 
   /**
    * Made by its bootstrap.
    *
    * @param listener The open door.
-   * @param channels The channels that came through it; kept up to date by whoever made it.
+   * @param accepted The channels that came through it; kept up to date by whoever made it.
+   * @param loop Clock, timers and randomness.
    */
-  constructor(listener: Listener, channels: ReadonlySet<Channel>) {
+  constructor(listener: Listener, accepted: AcceptedChannels, loop: EventLoop) {
     this.#listener = listener;
-    this.channels = channels;
+    this.channels = accepted.channels;
+    this.#withdrawn = accepted.withdrawn;
+    this.#loop = loop;
   }
 
   /** Where it listens, with the real port. */
@@ -126,12 +157,39 @@ export class ServerChannel implements AsyncDisposable {
   }
 
   /**
-   * Stops accepting and closes all channels. Calling it again does nothing more.
+   * Stops accepting and closes all channels: at once, or with `drain` in an
+   * order that loses nothing. Then each pipeline gets a `DrainEvent`, upon
+   * which a `HeartbeatResponder` tells the client to go and when to come back,
+   * and each channel is closed once all that was written has left and all
+   * promises given to the event's `waitUntil` are settled.
    *
+   * Calling it again does nothing more, except that without `drain` it ends a
+   * drain that is under way: what is left is closed at once.
+   *
+   * @param options How. Default: at once.
    * @returns Resolves when all that is done.
+   * @throws {RangeError} At once, if a time is out of range; nothing is closed then.
+   *
+   * @example A server that sends its clients away
+   * ```ts
+   * import { assertEquals } from "@std/assert";
+   * import { answerKeepAlive, ServerBootstrap } from "@longlink/pipeline";
+   * import { memory } from "@longlink/pipeline/transports/memory";
+   *
+   * const bootstrap = new ServerBootstrap({
+   *   transport: memory(),
+   *   pipeline: (p) => p.addLast(...answerKeepAlive()),
+   * });
+   * const server = await bootstrap.listen("memory://chat");
+   * await server.close({ drain: { windowMs: 20_000, deadlineMs: 8_000 } });
+   * assertEquals(server.channels.size, 0);
+   * ```
    */
-  close(): Promise<void> {
-    return this.#closed ??= this.#close();
+  close(options: CloseOptions = {}): Promise<void> {
+    const limits = options.drain === undefined ? undefined : limitsOf(options.drain);
+    if (this.#closed === undefined) this.#closed = this.#close(limits);
+    else if (limits === undefined) this.#draining?.cut();
+    return this.#closed;
   }
 
   /** Closes the server: `await using server = ...`. */
@@ -139,14 +197,44 @@ export class ServerChannel implements AsyncDisposable {
     return this.close();
   }
 
-  async #close(): Promise<void> {
+  async #close(limits: DrainLimits | undefined): Promise<void> {
     const noMoreLinks = this.#listener.close();
-    await Promise.all([noMoreLinks, ...Array.from(this.channels, (channel) => channel.close())]);
+    if (limits !== undefined) {
+      this.#draining = new Draining(this.channels, this.#withdrawn, this.#loop, limits);
+      await Promise.all([noMoreLinks, this.#draining.done]);
+      return;
+    }
+    const channels = [...this.channels, ...this.#withdrawn];
+    await Promise.all([noMoreLinks, ...channels.map((channel) => channel.close())]);
   }
 }
 
-/** The open channels of one server: the application's, and those that were withdrawn from it. */
-interface Accepted {
+/** The open channels of one server. */
+export interface AcceptedChannels {
+  /** The application's. */
+  readonly channels: ReadonlySet<Channel>;
+  /** Those that were withdrawn from it. */
+  readonly withdrawn: ReadonlySet<Channel>;
+}
+
+const LONGEST_MS = 3_600_000;
+
+function limitsOf({ windowMs = 5_000, deadlineMs = 10_000 }: DrainOptions): DrainLimits {
+  if (!(windowMs >= 0 && windowMs <= LONGEST_MS)) {
+    throw new RangeError(
+      `Cannot close the server: windowMs must be from 0 to ${LONGEST_MS} ms, got ${windowMs}`,
+    );
+  }
+  if (!(deadlineMs > 0 && deadlineMs <= LONGEST_MS)) {
+    throw new RangeError(
+      `Cannot close the server: deadlineMs must be above 0 and at most ${LONGEST_MS} ms, got ${deadlineMs}`,
+    );
+  }
+  return { windowMs, deadlineMs };
+}
+
+/** The same for those who add to it and take away. */
+interface Accepted extends AcceptedChannels {
   readonly channels: Set<Channel>;
   readonly withdrawn: Set<Channel>;
 }
@@ -169,6 +257,10 @@ class AcceptedChannel extends Channel {
 
   override withdraw(): void {
     if (this.#accepted.channels.delete(this)) this.#accepted.withdrawn.add(this);
+  }
+
+  override present(): void {
+    if (this.#accepted.withdrawn.delete(this)) this.#accepted.channels.add(this);
   }
 
   protected override onClosed(): void {

@@ -37,6 +37,12 @@ export interface TlsOptions {
    * put it into `ca` instead. Default: true.
    */
   readonly rejectUnauthorized?: boolean;
+  /**
+   * How long a peer may take for the handshake with a listener, in ms, above 0.
+   * Who takes longer is cut off and told to the listener's `onError`.
+   * Default: 15,000.
+   */
+  readonly handshakeTimeoutMs?: number;
 }
 
 /** Options of {@linkcode tcp}. */
@@ -135,7 +141,7 @@ class TcpTransport implements Transport {
 
   listen(address: string, options: ListenOptions): Promise<Listener> {
     const { scheme, host, port } = parseHostPort(address, ["tcp", "tls"], 0);
-    const { cert, key } = this.#options.tls ?? {};
+    const { cert, key, handshakeTimeoutMs = 15_000 } = this.#options.tls ?? {};
     if (scheme === "tls" && (cert === undefined || key === undefined)) {
       throw new TypeError(`Cannot listen on ${address}: tls.cert and tls.key are needed`);
     }
@@ -146,9 +152,11 @@ class TcpTransport implements Transport {
       };
       try {
         const server = scheme === "tls"
-          ? createTlsServer(this.#identity(), onSocket)
+          ? createTlsServer({ ...this.#identity(), handshakeTimeout: handshakeTimeoutMs }, onSocket)
           : createTcpServer({ pauseOnConnect: true }, onSocket);
-        server.on("tlsClientError", (error) => {
+        server.on("tlsClientError", (error: Error, socket: Socket) => {
+          // The platform leaves it open: a peer that never says a word would keep it for ever.
+          socket.destroy();
           options.onError(
             new Error(`Cannot accept a peer on ${address}: ${detailOf(error)}`, { cause: error }),
           );

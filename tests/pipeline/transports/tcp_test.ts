@@ -72,6 +72,54 @@ Deno.test("tcp() refuses a certificate that nobody vouches for, and tells both e
   await listener.close();
 });
 
+Deno.test("tcp() takes a certificate that the given authority vouches for, under each of its names", async () => {
+  const server = tcp({ tls: { cert: TEST_CERTIFICATE, key: TEST_KEY } });
+  const onLink = (link: Link) => void new LinkRecorder(link);
+  const listener = await server.listen!("tls://127.0.0.1:0", { loop, onLink, onError: unwanted });
+  const trusting = tcp({ tls: { ca: TEST_CERTIFICATE } });
+  for (const address of [listener.address, listener.address.replace("127.0.0.1", "localhost")]) {
+    const client = new LinkRecorder(await trusting.connect({ address }, { loop, signal }));
+    client.close();
+    assertEquals(await client.end(), "closed");
+  }
+  await listener.close();
+});
+
+Deno.test("tcp() refuses a good certificate of another host", async () => {
+  const server = tcp({ tls: { cert: TEST_CERTIFICATE, key: TEST_KEY } });
+  // The server may have its link by the time the client has looked at the certificate.
+  const onLink = (link: Link) => void new LinkRecorder(link);
+  const listener = await server.listen!("tls://127.0.0.1:0", { loop, onLink, onError() {} });
+  const named = tcp({ tls: { ca: TEST_CERTIFICATE, servername: "chat.example" } });
+  const error = await assertRejects(
+    () => Promise.resolve(named.connect({ address: listener.address }, { loop, signal })),
+    ConnectError,
+  );
+  assertMatch(error.message, /does not match/);
+  await listener.close();
+});
+
+// Elsewhere a machine has but one address of its own.
+const hasOtherAddresses = Deno.build.os === "linux";
+
+Deno.test({
+  name: "tcp() refuses a good certificate of another IP address",
+  ignore: !hasOtherAddresses,
+  async fn() {
+    const server = tcp({ tls: { cert: TEST_CERTIFICATE, key: TEST_KEY } });
+    const onLink = (link: Link) => void new LinkRecorder(link);
+    // The certificate is for 127.0.0.1 and localhost.
+    const listener = await server.listen!("tls://127.0.0.2:0", { loop, onLink, onError() {} });
+    const trusting = tcp({ tls: { ca: TEST_CERTIFICATE } });
+    const error = await assertRejects(
+      () => Promise.resolve(trusting.connect({ address: listener.address }, { loop, signal })),
+      ConnectError,
+    );
+    assertMatch(error.message, /does not match/);
+    await listener.close();
+  },
+});
+
 Deno.test("tcp() takes any certificate where it was told to", async () => {
   const server = tcp({ tls: { cert: TEST_CERTIFICATE, key: TEST_KEY } });
   const onLink = (link: Link) => void new LinkRecorder(link);
@@ -80,6 +128,17 @@ Deno.test("tcp() takes any certificate where it was told to", async () => {
   const client = new LinkRecorder(await trusting.connect({ address: listener.address }, { loop, signal }));
   client.close();
   assertEquals(await client.end(), "closed");
+  await listener.close();
+});
+
+Deno.test("tcp() cuts off a peer that does not get the TLS handshake done", async () => {
+  const told = Promise.withResolvers<Error>();
+  const server = tcp({ tls: { cert: TEST_CERTIFICATE, key: TEST_KEY, handshakeTimeoutMs: 20 } });
+  const listener = await server.listen!("tls://127.0.0.1:0", { loop, onLink() {}, onError: told.resolve });
+  const address = listener.address.replace("tls:", "tcp:");
+  const silent = new LinkRecorder(await tcp().connect({ address }, { loop, signal }));
+  assertMatch((await told.promise).message, /^Cannot accept a peer on tls:/);
+  assertEquals(await silent.end(), "remoteClosed");
   await listener.close();
 });
 

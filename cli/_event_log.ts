@@ -9,7 +9,7 @@ import type { CommandIo } from "./command.ts";
 /** One line of `--json`, without its time. */
 export interface LogEvent {
   /** What happened. */
-  readonly event: "up" | "down" | "push" | "sent" | "received" | "interval";
+  readonly event: "up" | "down" | "push" | "sent" | "received" | "lost" | "interval";
   /** The sender's own number of the message. */
   readonly n?: number;
   /** Why. */

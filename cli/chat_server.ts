@@ -1,164 +1,113 @@
 /**
- * A chat server whose pushes may be late but are not lost.
+ * A chat server: pushes to everybody, and takes what clients say.
  *
  * @module
  */
 
-import type { ChannelHandler, ChannelHandlerContext, LinkDownReason } from "../mod.ts";
-import { fromClient, type Welcome } from "./chat_message.ts";
-import { Mailbox } from "./_mailbox.ts";
+import {
+  type Channel,
+  type ChannelHandler,
+  type ChannelHandlerContext,
+  type LinkDownEvent,
+  type LinkDownReason,
+  type LinkUpEvent,
+  type SessionLostEvent,
+  SessionResponder,
+} from "../mod.ts";
+import { messageNumber, type Push } from "./chat_message.ts";
 
-/** What a {@linkcode ChatServer} tells. Clients are named as they named themselves. */
+/** What a {@linkcode ChatServer} tells. Clients are named by the first digits of their session's id. */
 export interface ChatServerOptions {
-  /** A push was given to a client's link for the first time. */
-  readonly onGiven?: (n: number, client: string) => void;
+  /** The number of the last push of an earlier run. Default: 0. */
+  readonly lastPush?: number;
+  /** A push has this number; it is on no link yet. */
+  readonly onPush?: (n: number) => void;
   /** A client's message came. */
   readonly onMessage?: (n: number, client: string) => void;
   /** A link stands. */
-  readonly onUp?: (address: string) => void;
+  readonly onUp?: (client: string, address: string, resumed: boolean) => void;
   /** A link is gone. */
-  readonly onDown?: (reason: LinkDownReason, address: string) => void;
+  readonly onDown?: (reason: LinkDownReason, client: string) => void;
+  /** A client's session is gone, and with it these pushes may be. */
+  readonly onLost?: (event: SessionLostEvent, client: string) => void;
   /** Something is wrong, and the server goes on. */
   readonly onTrouble?: (text: string) => void;
 }
 
-/** How many clients are remembered. */
-const MAX_CLIENTS = 1_000;
-
 /**
- * Pushes numbered messages to all clients that have joined and, after a
- * reconnect, repeats in order what a client has not confirmed. Everything that
- * it remembers is bounded: clients, and pushes for each of them.
+ * Pushes numbered messages to all clients, those included that are away: each
+ * client's channel keeps what it has not confirmed, in its session.
  */
 export class ChatServer {
   readonly #options: ChatServerOptions;
-  readonly #id = crypto.randomUUID();
-  /** The clients; those that left longest ago come first among those that are away. */
-  readonly #mailboxes = new Map<string, Mailbox>();
-  #lastPush = 0;
+  readonly #clients = new Set<Channel>();
+  #lastPush: number;
 
   constructor(options: ChatServerOptions = {}) {
     this.#options = options;
+    this.#lastPush = options.lastPush ?? 0;
   }
 
   /** How many pushes are not confirmed, over all clients. */
   get unconfirmed(): number {
     let count = 0;
-    for (const mailbox of this.#mailboxes.values()) count += mailbox.size;
+    for (const { pipeline } of this.#clients) count += pipeline.get(SessionResponder)?.unacknowledged ?? 0;
     return count;
   }
 
   /**
    * Pushes the next number to all clients, also to those that are away.
    *
-   * @returns The number, or undefined if no client has joined yet.
+   * @returns The number, or undefined if there is no client.
    */
   push(): number | undefined {
-    if (this.#mailboxes.size === 0) return undefined;
-    const n = ++this.#lastPush;
-    for (const [client, mailbox] of this.#mailboxes) {
-      if (mailbox.add(n)) this.#options.onTrouble?.(`too many pushes wait for ${client}: gave up the oldest`);
+    if (this.#clients.size === 0) return undefined;
+    const push = ++this.#lastPush;
+    this.#options.onPush?.(push);
+    for (const channel of this.#clients) {
+      channel.writeAndFlush({ push } satisfies Push).onSettled((error) => {
+        if (error !== undefined) this.#trouble(channel, `push #${push}: ${messageOf(error)}`);
+      });
     }
-    return n;
+    return push;
   }
 
   /** The handler for one channel; last in its pipeline. */
   handler(): ChannelHandler {
-    return new ChatServerHandler(this, this.#options);
+    return {
+      channelActive: ({ channel }) => void this.#clients.add(channel),
+      channelRead: ({ channel }, value) => {
+        const n = messageNumber(value);
+        if (n === undefined) this.#trouble(channel, "said something that makes no sense");
+        else this.#options.onMessage?.(n, nameOf(channel));
+      },
+      userEventTriggered: (context, event) => this.#happened(context, event),
+      exceptionCaught: ({ channel }, error) => this.#trouble(channel, messageOf(error)),
+      handlerRemoved: ({ channel }) => void this.#clients.delete(channel),
+    };
   }
 
-  /** For the handlers: a client is there. @returns Its mailbox, or undefined if there is no room for it. */
-  join(client: string, { channel }: ChannelHandlerContext): Mailbox | undefined {
-    let mailbox = this.#mailboxes.get(client);
-    if (mailbox === undefined) {
-      if (this.#mailboxes.size >= MAX_CLIENTS && !this.#forgetOne()) return undefined;
-      mailbox = new Mailbox((n) => this.#options.onGiven?.(n, client));
-      this.#mailboxes.set(client, mailbox);
+  #happened({ channel }: ChannelHandlerContext, event: unknown): void {
+    const known = event as LinkUpEvent | LinkDownEvent | SessionLostEvent;
+    const client = nameOf(channel);
+    if (known.type === "linkUp") this.#options.onUp?.(client, channel.remoteAddress, known.resumed);
+    else if (known.type === "linkDown") this.#options.onDown?.(known.reason, client);
+    else if (known.type === "sessionLost") {
+      this.#options.onLost?.(known, known.sessionId.slice(0, NAME_DIGITS));
     }
-    // A client comes back before the server has noticed that its earlier link is dead.
-    mailbox.channel?.close();
-    channel.writeAndFlush({ welcome: this.#id } satisfies Welcome).onSettled(() => {});
-    mailbox.attach(channel);
-    return mailbox;
   }
 
-  /** For the handlers: a client's link is gone. */
-  leave(client: string, mailbox: Mailbox): void {
-    mailbox.detach();
-    this.#mailboxes.delete(client);
-    this.#mailboxes.set(client, mailbox);
-  }
-
-  #forgetOne(): boolean {
-    for (const [client, mailbox] of this.#mailboxes) {
-      if (mailbox.channel === undefined) return this.#mailboxes.delete(client);
-    }
-    return false;
+  #trouble(channel: Channel, text: string): void {
+    this.#options.onTrouble?.(`${nameOf(channel)}: ${text}`);
   }
 }
 
-/** One link. Nothing that a client says may do more harm than to its own link. */
-class ChatServerHandler implements ChannelHandler {
-  readonly #server: ChatServer;
-  readonly #options: ChatServerOptions;
-  #client = "";
-  #mailbox: Mailbox | undefined = undefined;
-  #address = "";
-  #isTroubled = false;
+const NAME_DIGITS = 8;
 
-  constructor(server: ChatServer, options: ChatServerOptions) {
-    this.#server = server;
-    this.#options = options;
-  }
+function nameOf({ pipeline }: Channel): string {
+  return pipeline.get(SessionResponder)?.sessionId?.slice(0, NAME_DIGITS) ?? "a client";
+}
 
-  channelActive({ channel }: ChannelHandlerContext): void {
-    this.#address = channel.remoteAddress;
-    this.#options.onUp?.(this.#address);
-  }
-
-  userEventTriggered(_context: ChannelHandlerContext, event: unknown): void {
-    const { type, reason } = event as { type?: string; reason?: LinkDownReason };
-    if (type === "linkDown") this.#options.onDown?.(reason!, this.#address);
-  }
-
-  channelInactive({ channel }: ChannelHandlerContext): void {
-    const mailbox = this.#mailbox;
-    this.#mailbox = undefined;
-    // Otherwise another link has taken over.
-    if (mailbox?.channel === channel) this.#server.leave(this.#client, mailbox);
-  }
-
-  channelWritabilityChanged({ channel }: ChannelHandlerContext): void {
-    if (this.#mailbox?.channel === channel) this.#mailbox.deliver();
-  }
-
-  channelRead(context: ChannelHandlerContext, value: unknown): void {
-    const said = fromClient(value);
-    if (said === undefined) return this.#trouble("said something that makes no sense");
-    if ("join" in said) return this.#join(context, said.join);
-    const mailbox = this.#mailbox;
-    if (mailbox?.channel !== context.channel) return this.#trouble("speaks without having joined");
-    if ("confirm" in said) mailbox.confirm(said.confirm);
-    else this.#options.onMessage?.(said.message, this.#client);
-  }
-
-  exceptionCaught(_context: ChannelHandlerContext, error: unknown): void {
-    this.#trouble(error instanceof Error ? error.message : String(error));
-  }
-
-  #join(context: ChannelHandlerContext, client: string): void {
-    if (this.#mailbox !== undefined) return this.#trouble("joins again");
-    this.#client = client;
-    this.#mailbox = this.#server.join(client, context);
-    if (this.#mailbox !== undefined) return;
-    this.#trouble(`is one too many: there is room for ${MAX_CLIENTS} clients`);
-    context.close();
-  }
-
-  /** Once per link, or a peer could fill the log. */
-  #trouble(text: string): void {
-    if (this.#isTroubled) return;
-    this.#isTroubled = true;
-    this.#options.onTrouble?.(`${this.#address}: ${text}`);
-  }
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { join } from "node:path";
 import {
   Channel,
   type ChannelHandler,
@@ -12,10 +13,13 @@ import {
   type LinkDownEvent,
   type LinkUpEvent,
   type ReconnectEvent,
+  type SessionLostEvent,
 } from "../mod.ts";
-import { ChatClient } from "./chat_client.ts";
-import type { Message } from "./chat_message.ts";
+import { FileIntervalStore, fileSessionStore } from "../handlers/stores/file.ts";
+import { chatClient } from "./chat_client.ts";
+import { type Message, messageNumber } from "./chat_message.ts";
 import { type Command, type CommandIo, UsageError } from "./command.ts";
+import { Counter } from "./_counter.ts";
 import { EventLog } from "./_event_log.ts";
 import { milliseconds, parseOptions } from "./options.ts";
 import { repeat, stopped } from "./serve.ts";
@@ -24,12 +28,15 @@ import { transportFor } from "./_transport_for.ts";
 
 const HELP = `Usage: longlink connect URL [options]
 
-A chat client. Joins the server at URL (tcp://HOST:PORT, tls://, ws:// or
-wss://), learns how long the network lets the link idle, brings the link back
-whenever it is lost, and confirms each push.
+A chat client of the server at URL (tcp://HOST:PORT, tls://, ws:// or wss://).
+Learns how long the network lets the link idle, brings the link back whenever
+it is lost, and loses no message either way meanwhile.
 
 Options:
   --send-every SECONDS    send a numbered message so often (never)
+  --store FOLDER          keep the session, and what was learned, in this
+                          folder: the next start goes on with both (keep
+                          nothing)
   --strategy NAME         how the interval is found (edge):
                           edge      trials on a second link, answered by the
                                     server: just below what the network allows
@@ -45,15 +52,18 @@ Options:
   --max SECONDS           edge, stepwise: the longest value to try (7200)
   --json                  print one JSON object a line for each event:
                           {atMs, event, n?, reason?, ms?}
-                          event: up, down, push (handed over), sent (an own
-                          message given to the link), interval (ms: another one
-                          is in use); n is the number that the sender gave the
-                          message
+                          event: up (reason: resumed, if the session goes on),
+                          down, push (handed over), sent (an own message given
+                          to the link), lost (n was never confirmed, and the
+                          server no longer has the session), interval (ms:
+                          another one is in use); n is the number that the
+                          sender gave the message
   --help                  print this
 
 Examples:
   longlink connect tcp://127.0.0.1:7000
   longlink connect ws://chat.example:7000 --send-every 60 --json
+  longlink connect tcp://127.0.0.1:7000 --store ~/.longlink
   longlink connect tcp://127.0.0.1:7000 --strategy fixed --interval 55
 
 Exit status: 0 ended by SIGINT or SIGTERM, 1 given up, 2 wrong arguments.`;
@@ -64,6 +74,7 @@ export const connect: Command = { summary: "a chat client whose link stays alive
 async function run(args: readonly string[], io: CommandIo): Promise<number> {
   const { values, positionals } = parseOptions(args, {
     "send-every": { type: "string" },
+    "store": { type: "string" },
     "strategy": { type: "string", default: "edge" },
     ...STRATEGY_OPTIONS,
     "json": { type: "boolean", default: false },
@@ -80,22 +91,28 @@ async function run(args: readonly string[], io: CommandIo): Promise<number> {
   const strategy = strategyFor(values);
   const transport = transportFor("URL", url, ["tcp", "tls", "ws", "wss"]);
 
+  const folder = values.store;
   const log = new EventLog(io, values.json);
+  const stores = folder === undefined ? { session: {} } : {
+    session: { store: fileSessionStore({ path: join(folder, "session") }) },
+    store: new FileIntervalStore({ path: join(folder, "intervals.json") }),
+  };
   const channel = new Channel({
     transport,
     loop: io.loop,
     pipeline: (p) =>
       p.addLast(
-        ...keepAlive({ strategy }),
+        ...keepAlive({ strategy, ...stores }),
         watcher(log),
-        new ChatClient({ onPush: (n) => log.event({ event: "push", n }) }),
+        chatClient({ onPush: (n) => log.event({ event: "push", n }) }),
       ),
     onUnhandled: (report) =>
       log.note(report.kind === "error" ? String(report.error) : "a message was not understood"),
   });
-  let lastMessage = 0;
+  const counter = new Counter(folder, "last-message");
   const stopSending = repeat(io, sendEveryMs === undefined ? [] : [sendEveryMs], () => {
-    const n = ++lastMessage;
+    const n = counter.value + 1;
+    counter.set(n);
     channel.writeAndFlush({ message: n } satisfies Message).onSettled((error) => {
       if (error === undefined) log.event({ event: "sent", n });
       else log.note(`message #${n} was not sent: ${error instanceof Error ? error.message : error}`);
@@ -120,13 +137,24 @@ async function run(args: readonly string[], io: CommandIo): Promise<number> {
 function watcher(log: EventLog): ChannelHandler {
   return {
     userEventTriggered(context, event) {
-      const known = event as LinkUpEvent | LinkDownEvent | IntervalEvent | ReconnectEvent;
+      const known = event as LinkUpEvent | LinkDownEvent | IntervalEvent | ReconnectEvent | SessionLostEvent;
       switch (known.type) {
         case "linkUp":
-          log.event({ event: "up" }, context.channel.remoteAddress);
+          log.event(
+            known.resumed ? { event: "up", reason: "resumed" } : { event: "up" },
+            context.channel.remoteAddress,
+          );
           break;
         case "linkDown":
           log.event({ event: "down", reason: known.reason });
+          break;
+        case "sessionLost":
+          log.note(
+            `the session is gone (${known.reason}); ${known.unconfirmed.length} messages were not confirmed`,
+          );
+          for (const value of known.unconfirmed) {
+            log.event({ event: "lost", n: messageNumber(value), reason: known.reason });
+          }
           break;
         case "interval":
           log.event({ event: "interval", reason: known.reason, ms: Math.round(known.intervalMs) });

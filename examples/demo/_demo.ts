@@ -17,13 +17,14 @@ import {
   type LinkDownEvent,
   type LinkUpEvent,
   ServerBootstrap,
+  SessionRegistry,
   systemEventLoop,
   type Timer,
   type TrialEvent,
   type VerdictEvent,
 } from "../../mod.ts";
 import { tcp } from "../../pipeline/transports/tcp.ts";
-import { ChatClient } from "../../cli/chat_client.ts";
+import { chatClient } from "../../cli/chat_client.ts";
 import { ChatServer } from "../../cli/chat_server.ts";
 import { type NatEvent, type NatMode, startNatBox } from "../../tests/lab/nat_box.ts";
 import { clientOptions, scaleOf, serverOptions } from "./_scaled.ts";
@@ -107,9 +108,11 @@ export class Demo {
   async run(signal?: AbortSignal): Promise<DemoResult> {
     const { natTimeoutMs, natMode, strategy } = this.options;
     const scale = scaleOf(natTimeoutMs);
+    const sessions = new SessionRegistry();
     await using server = await new ServerBootstrap({
       transport: tcp(),
-      pipeline: (p) => p.addLast(...answerKeepAlive(serverOptions(scale)), this.#chat.handler()),
+      pipeline: (p) =>
+        p.addLast(...answerKeepAlive({ ...serverOptions(scale), sessions }), this.#chat.handler()),
       onUnhandled: () => {},
     }).listen("tcp://127.0.0.1:0");
     await using nat = await startNatBox({
@@ -122,7 +125,11 @@ export class Demo {
     await using channel: Channel = await new Bootstrap({
       transport: tcp(),
       pipeline: (p) => {
-        p.addLast(...keepAlive(clientOptions(strategy, scale)), this.#observer(), this.#client());
+        p.addLast(
+          ...keepAlive({ ...clientOptions(strategy, scale), session: {} }),
+          this.#observer(),
+          this.#client(),
+        );
         this.#adaptive[0] = p.get(AdaptiveIntervalHandler)!;
       },
       onUnhandled: () => {},
@@ -195,8 +202,8 @@ export class Demo {
     if (this.#settledAtMs !== undefined) this.#pushesSinceSettled++;
   }
 
-  #client(): ChatClient {
-    return new ChatClient({
+  #client(): ChannelHandler {
+    return chatClient({
       onPush: (n) => {
         const lateMs = this.#loop.now() - (this.#sentMs.get(n) ?? 0);
         this.pushesDelivered++;

@@ -135,6 +135,7 @@ export class Beat {
     const state = this.#state;
     if (state.kind === "quiet") return this.#send(loop, [], 0, "urgent");
     const nowMs = loop.now();
+    // After another sleep none of the waits would be a fair one.
     if (state.pace === "urgent" && loop.lastLateMs <= state.asked[firstOf(state.asked) + 1]!) {
       if (nowMs - state.asked.at(-1)! < TOGETHER * this.limits.minMs) return;
       // More news of the same waking, such as that the network is there by now:

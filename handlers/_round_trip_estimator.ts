@@ -14,12 +14,21 @@ export interface AnswerTimeouts {
 
 /** On a steady network no variation is left, and the wait would be over just when the answer comes. In shortest waits. */
 const LEAST_SLACK = 0.25;
+/**
+ * A sample counts as no more than so many ms or so many times the average: an
+ * answer that an outage held back says little about the next one, and taken
+ * whole it would keep a dead link unnoticed for half a minute.
+ */
+const MOST_SAMPLE_MS = 1_000;
+const MOST_SAMPLE = 3;
+/** The weight of a sample far below the average: what was slow only once is forgotten soon. */
+const QUICK_WEIGHT = 0.5;
 /** Each further wait for the same answer is so much longer where the shortest wait is enough for the first. */
 const BACKOFF = 1.25;
 
 /**
  * Round-trip estimator as in RFC 6298, section 2: a smoothed round trip and
- * its variation. Two departures: the backoff is gentle, since a heartbeat is
+ * its variation. Departures: a single slow answer counts only so much; the backoff is gentle, since a heartbeat is
  * ten bytes and the question is whether the link is dead, not whether it is
  * full, and it does not multiply a long first wait, or five waits for a round
  * trip of half a second would take longer than 10 s; and the wait stays between
@@ -35,10 +44,16 @@ export class RoundTripEstimator {
   }
 
   /** Takes a measured round trip. */
-  sample(roundTripMs: number): void {
+  sample(measuredMs: number): void {
     if (this.#smoothedMs < 0) {
-      this.#smoothedMs = roundTripMs;
-      this.#variationMs = roundTripMs / 2;
+      this.#smoothedMs = measuredMs;
+      this.#variationMs = measuredMs / 2;
+      return;
+    }
+    const roundTripMs = Math.min(measuredMs, Math.max(MOST_SAMPLE_MS, MOST_SAMPLE * this.#smoothedMs));
+    if (roundTripMs < QUICK_WEIGHT * this.#smoothedMs) {
+      this.#smoothedMs = (1 - QUICK_WEIGHT) * this.#smoothedMs + QUICK_WEIGHT * roundTripMs;
+      this.#variationMs *= 1 - QUICK_WEIGHT;
       return;
     }
     this.#variationMs = 0.75 * this.#variationMs + 0.25 * Math.abs(this.#smoothedMs - roundTripMs);

@@ -35,7 +35,10 @@ export interface AdaptiveIntervalOptions {
   readonly warmUpBeats?: number;
   /** The interval between these short beats, in ms, above 0. Default: 5,000. */
   readonly warmUpIntervalMs?: number;
-  /** After how many unanswered heartbeats in a row the link is dead, 1 to 100. Default: 5. */
+  /**
+   * After how many unanswered heartbeats in a row the link is dead, 1 to 100;
+   * in a hurry, as after a sleep, 3 are enough. Default: 5.
+   */
   readonly maxUnanswered?: number;
   /**
    * The shortest wait for an answer, in ms, above 0. The wait follows the

@@ -123,6 +123,8 @@ export class SessionHandler implements ChannelHandler {
   #closing: SessionClosing | undefined = undefined;
   /** Whether the store is being asked for a session, or told of a new one: until then none is asked for. */
   #isLoading = false;
+  /** Whether the store can be told of a new session: not if it has one that could not be read. */
+  #isStoreUsable = true;
   /** Whether the application was told of this link. */
   #isShown = false;
   /** Whether the server said that it ends the session. */
@@ -203,6 +205,7 @@ export class SessionHandler implements ChannelHandler {
     this.#state = DOWN;
     this.#closing = undefined;
     this.#isShown = this.#hasPeerEnded = this.#isEnding = false;
+    this.#isStoreUsable = true;
     this.#session = this.#newSession(context);
     acknowledgeWith(context.pipeline, {
       takeAcknowledgement: () => this.#session?.takeAcknowledgement(),
@@ -367,6 +370,8 @@ export class SessionHandler implements ChannelHandler {
     };
     const failed = (error: unknown) => {
       context.fireExceptionCaught(error);
+      // What is there may be read next time, and must not be overwritten; unless it is no session at all.
+      this.#isStoreUsable = error instanceof TypeError;
       loaded(undefined);
     };
     this.#isLoading = true;
@@ -467,7 +472,7 @@ export class SessionHandler implements ChannelHandler {
       if (isUp) this.#catchUp(context, creating);
       else if (this.#state === LOADING) this.#ask(context, 0);
     };
-    if (store === undefined) return begin(undefined);
+    if (store === undefined || !this.#isStoreUsable) return begin(undefined);
     // What waits has no numbers yet: the application's first words may come before it.
     const record = { ...session.record(), messages: [] };
     const failed = (error: unknown) => {

@@ -72,6 +72,8 @@ const PLAIN: State = { kind: "plain" };
 const CLOSED: State = { kind: "closed" };
 /** How many writes wait while a link is undecided: who writes to all clients reaches it as well. */
 const MAX_HELD = 1_000;
+/** How many links may wait for the same session while the store is asked for it; one that hangs must not gather them. */
+const MAX_WAITING_CLAIMS = 8;
 /** In use, a session is told to its store so many times per time that it is kept without a link. */
 const TOUCHES = 4;
 
@@ -432,6 +434,9 @@ export class SessionResponder implements ChannelHandler {
     const preparing = this.#prepare();
     const { claims } = this.#registry;
     const waiting = claims.get(frame.id);
+    if (waiting !== undefined && waiting.length >= MAX_WAITING_CLAIMS) {
+      return this.#refuse(context, "overloaded", comeBackMs);
+    }
     if (waiting !== undefined) {
       // Of two that claim the same session at once each would deliver what the other has delivered.
       waiting.push(() => {
@@ -620,7 +625,11 @@ export class SessionResponder implements ChannelHandler {
     finished: () => void = ignore,
   ): void {
     const go = (answer: T) => {
-      answered(answer);
+      try {
+        answered(answer);
+      } catch (error) {
+        context.fireExceptionCaught(error);
+      }
       finished();
     };
     const failed = (error: unknown) => {

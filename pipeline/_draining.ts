@@ -54,8 +54,9 @@ export class Draining {
     loop: EventLoop,
     { windowMs, deadlineMs }: DrainLimits,
   ) {
-    const { promise, resolve } = Promise.withResolvers<unknown>();
-    this.done = promise.then(ignore);
+    // Not Promise.withResolvers(), which Node 20 lacks.
+    let resolve!: (value: unknown) => void;
+    this.done = new Promise<unknown>((settle) => resolve = settle).then(ignore);
     this.#resolve = resolve;
     this.#loop = loop;
     this.#deadlineMs = loop.now() + deadlineMs;

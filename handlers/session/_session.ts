@@ -511,7 +511,6 @@ export class Session {
   #acknowledgedTo(received: number): void {
     const count = received - this.#acknowledged;
     if (count <= 0) return;
-    this.#patience = 1;
     const done = this.#outbox.splice(0, count);
     this.#acknowledged = received;
     if (this.#written < received) this.#written = received;
@@ -519,6 +518,7 @@ export class Session {
     let bytes = 0;
     for (const outgoing of done) bytes += outgoing.bytes.length;
     this.#keep(-bytes);
+    this.#endPatience();
     this.#saver.acknowledged(received);
     for (const { promise, confirmed } of done) {
       promise?.resolve();
@@ -549,6 +549,15 @@ export class Session {
     const { answerTimeoutMs, loop } = this.#owner;
     if (!this.#isLinked || this.#watch !== undefined || answerTimeoutMs === undefined) return;
     this.#watch = loop.schedule(this.#lateAfterMs(answerTimeoutMs), () => this.#mayBeLate());
+  }
+
+  /** A peer that took long has answered: the next message is watched as closely as ever. */
+  #endPatience(): void {
+    if (this.#patience === 1) return;
+    this.#patience = 1;
+    this.#watch?.cancel();
+    this.#watch = undefined;
+    if (this.#written > this.#acknowledged) this.#watchAcknowledgements();
   }
 
   /** The peer may take its time to acknowledge, on top of the way there and back. */

@@ -1,4 +1,4 @@
-import { assertAlmostEquals, assertEquals, assertLess } from "@std/assert";
+import { assertAlmostEquals, assertEquals, assertGreater, assertLess } from "@std/assert";
 import { RoundTripEstimator } from "../../handlers/_round_trip_estimator.ts";
 
 const LIMITS = { minMs: 1000, maxMs: 10_000 };
@@ -26,9 +26,31 @@ Deno.test("RoundTripEstimator.timeoutMs() stays within its limits", () => {
   assertEquals(estimator.timeoutMs(0, LIMITS), 1000);
   estimator.sample(0);
   assertEquals(estimator.timeoutMs(0, LIMITS), 1000);
-  estimator.sample(600_000);
-  assertEquals(estimator.timeoutMs(0, LIMITS), 10_000);
-  assertEquals(estimator.timeoutMs(1000, LIMITS), 10_000);
+  const slow = new RoundTripEstimator();
+  slow.sample(600_000);
+  assertEquals(slow.timeoutMs(0, LIMITS), 10_000);
+  assertEquals(slow.timeoutMs(1000, LIMITS), 10_000);
+});
+
+Deno.test("RoundTripEstimator.sample() lets one answer that an outage held back count only so much", () => {
+  for (const heldBackMs of [2_000, 7_000, 60_000]) {
+    const estimator = new RoundTripEstimator();
+    for (let i = 0; i < 10; i++) estimator.sample(20);
+    estimator.sample(heldBackMs);
+    const waits = [0, 1, 2, 3, 4].map((repeats) => estimator.timeoutMs(repeats, LIMITS));
+    assertLess(waits.reduce((sum, wait) => sum + wait), 10_000);
+  }
+});
+
+Deno.test("RoundTripEstimator.sample() forgets soon what was slow only at first, and comes to know what stays slow", () => {
+  const quick = new RoundTripEstimator();
+  quick.sample(7_000);
+  for (let i = 0; i < 8; i++) quick.sample(20);
+  assertLess(quick.timeoutMs(0, LIMITS), 1_300);
+  const slow = new RoundTripEstimator();
+  slow.sample(20);
+  for (let i = 0; i < 40; i++) slow.sample(3_000);
+  assertGreater(slow.timeoutMs(0, LIMITS), 3_000);
 });
 
 Deno.test("RoundTripEstimator.timeoutMs() grows gently with each repeat", () => {

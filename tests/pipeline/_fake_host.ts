@@ -29,7 +29,7 @@ export class FakeHost implements SystemHost {
   advance(ms: number): void {
     const endMs = this.monotonicMs + ms;
     for (;;) {
-      const dueMs = Math.min(...this.timers.values().map((timer) => timer.dueMs));
+      const dueMs = Math.min(...Array.from(this.timers.values(), (timer) => timer.dueMs));
       if (dueMs > endMs) break;
       this.stall(Math.max(0, dueMs - this.monotonicMs));
       this.fire();

@@ -62,6 +62,8 @@ export class Pair {
   readonly options: PairOptions;
   readonly transport: Transport;
   readonly address: string;
+  /** All channels that the server ever had, also those that the application is not shown. */
+  readonly accepted: Channel[] = [];
   clientLoop!: ProcessLoop;
   serverLoop!: ProcessLoop;
   registry!: SessionRegistry;
@@ -92,8 +94,10 @@ export class Pair {
       transport: this.transport,
       loop,
       ...(autoRead === undefined ? {} : { autoRead }),
-      pipeline: (p, channel) =>
-        p.addLast(...answerKeepAlive({ ...this.options.answer, sessions }), this.#watcher("server", channel)),
+      pipeline: (p, channel) => {
+        this.accepted.push(channel);
+        p.addLast(...answerKeepAlive({ ...this.options.answer, sessions }), this.#watcher("server", channel));
+      },
       onUnhandled: (report) => this.server.errors.push(report.kind === "error" ? report.error : report),
     }).listen(this.address);
   }
@@ -103,7 +107,7 @@ export class Pair {
     const loop = this.clientLoop = new ProcessLoop(this.loop);
     const store = clientStore?.(loop);
     this.channel = new Channel({
-      transport: this.transport,
+      transport: ofProcess(this.transport, loop),
       loop,
       ...(autoRead === undefined ? {} : { autoRead }),
       pipeline: (p, channel) =>
@@ -174,6 +178,13 @@ export class Pair {
     await this.loop.advanceByAsync(ms);
   }
 
+  /** Steps until something is so, and says how long that took, ms. */
+  async until(isSo: () => boolean, atMostMs = 10_000): Promise<number> {
+    let ms = 0;
+    for (; !isSo() && ms < atMostMs; ms++) await this.advance(1);
+    return ms;
+  }
+
   /** Closes both, gives them time, and says what is left behind. */
   async end(ms = 10_000): Promise<Record<string, number>> {
     const closing = [this.channel.close(), this.listening.close()];
@@ -223,6 +234,20 @@ export class Pair {
       },
     };
   }
+}
+
+/** A process that is killed while it connects gets no link any more. */
+function ofProcess(transport: Transport, loop: ProcessLoop): Transport {
+  const { name, keepsMessages } = transport;
+  const ignore = () => {};
+  const connect: Transport["connect"] = async (remote, options) => {
+    const link = await transport.connect(remote, options);
+    if (!loop.isKilled) return link;
+    link.open({ onRead: ignore, onReadComplete: ignore, onFlushed: ignore, onClosed: ignore });
+    link.abort();
+    return new Promise(ignore);
+  };
+  return { name, keepsMessages, connect };
 }
 
 /** What {@linkcode Pair.leftBehind} says when nothing is. */

@@ -3,13 +3,6 @@ import { MemorySessionStore, type SessionOptions, type SessionRegistryOptions } 
 import { NOTHING, Pair, type PairOptions } from "./_pair.ts";
 import { SlowStore } from "./_stores.ts";
 
-/** Steps until something is so, and says how long that took, ms. */
-async function until(pair: Pair, isSo: () => boolean, atMostMs = 10_000): Promise<number> {
-  let ms = 0;
-  for (; !isSo() && ms < atMostMs; ms++) await pair.advance(1);
-  return ms;
-}
-
 /** One that has said all it says at the beginning. */
 async function quiet(options?: PairOptions): Promise<Pair> {
   const pair = await new Pair(options).start(2_000);
@@ -24,7 +17,7 @@ Deno.test("a session acknowledges within 200 ms where nothing else is sent", asy
   const pair = await quiet();
   pair.say(1);
   pair.push(1);
-  const ms = await until(pair, () => pair.handler.unacknowledged + pair.responder.unacknowledged === 0);
+  const ms = await pair.until(() => pair.handler.unacknowledged + pair.responder.unacknowledged === 0);
   // 150 ms, and there and back.
   assertEquals(ms, 170);
   assertEquals(await pair.end(), NOTHING);
@@ -36,7 +29,7 @@ Deno.test("a session's acknowledgement rides on the next message", async () => {
   pair.say(1);
   await pair.advance(15);
   pair.push(2);
-  assertEquals(await until(pair, () => pair.handler.unacknowledged === 0), 10);
+  assertEquals(await pair.until(() => pair.handler.unacknowledged === 0), 10);
   await pair.advance(1_000);
   // The message: length, mark, kind, number, acknowledgement and 7 bytes of its own.
   assertEquals(pair.serverChannel.flushedBytes - flushedBytes, 12);
@@ -48,7 +41,7 @@ Deno.test("a session's acknowledgement that rides on a message which nobody flus
   pair.say(1);
   await pair.advance(15);
   pair.serverChannel.write({ down: 2 });
-  assertEquals(await until(pair, () => pair.handler.unacknowledged === 0), 155);
+  assertEquals(await pair.until(() => pair.handler.unacknowledged === 0), 155);
   assertEquals(pair.heard.down, [2]);
   assertEquals(await pair.end(), NOTHING);
 });
@@ -63,7 +56,7 @@ Deno.test("a heartbeat takes a session's acknowledgement along, and has 10 bytes
   const flushed = pair.channel.flushedBytes;
   // As the application comes to the foreground, the peer is asked whether it lives.
   pair.channel.pipeline.fireUserEventTriggered({ type: "network", state: "online" });
-  const ms = await until(pair, () => pair.responder.unacknowledged === 0);
+  const ms = await pair.until(() => pair.responder.unacknowledged === 0);
   assertEquals([ms, pair.channel.flushedBytes - flushed], [10, 10]);
   await pair.advance(1_000);
   assertEquals(pair.channel.flushedBytes - flushed, 10);
@@ -115,7 +108,7 @@ Deno.test("write() is done once acknowledged where that was asked for", async ()
   const began = pair.loop.now();
   await pair.advance(100);
   assertEquals(log, []);
-  await until(pair, () => pair.heard.up.length > 0);
+  await pair.until(() => pair.heard.up.length > 0);
   const arrived = pair.loop.now();
   await pair.advance(1_000);
   assertEquals(log, [`${arrived + 160} undefined`]);
@@ -143,14 +136,14 @@ Deno.test("a session sends nothing that its store does not have, and acknowledge
   const began = pair.loop.now();
   pair.push(1);
   pair.push(2);
-  await until(pair, () => pair.client.read.length > 0);
+  await pair.until(() => pair.client.read.length > 0);
   // The first is stored alone, the second while nobody waits for it any more.
   assertEquals(pair.loop.now() - began, 50);
-  await until(pair, () => pair.client.read.length > 1);
+  await pair.until(() => pair.client.read.length > 1);
   assertEquals(pair.loop.now() - began, 90);
   await pair.advance(1_000);
   pair.say(1);
-  assertEquals(await until(pair, () => pair.handler.unacknowledged === 0), 10 + 40 + 150 + 10);
+  assertEquals(await pair.until(() => pair.handler.unacknowledged === 0), 10 + 40 + 150 + 10);
   assertEquals(await pair.end(), NOTHING);
 });
 

@@ -70,7 +70,13 @@ Deno.test("a session survives every frame that makes no sense, and its link does
 
 Deno.test("a session ignores frames of later versions, and frames that are not due drop a link without one", async () => {
   const pair = await server();
-  const later = await raw(pair, new Uint8Array([0xc1, 99, 1, 2, 3]), OPEN, new Uint8Array([0xc1, 77]), message(1));
+  const later = await raw(
+    pair,
+    new Uint8Array([0xc1, 99, 1, 2, 3]),
+    OPEN,
+    new Uint8Array([0xc1, 77]),
+    message(1),
+  );
   assertEquals([later.isUp, pair.server.read.length], [true, 1]);
   const other = await raw(pair, { kind: "open", version: 2 });
   assertEquals(other.first("refused"), { kind: "refused", reason: "version", number: 1 });
@@ -147,7 +153,8 @@ Deno.test("SessionResponder serves clients without sessions next to those that h
   const plain = new Channel({
     transport: pair.transport,
     loop: pair.loop,
-    pipeline: (p) => p.addLast(...keepAlive(), { channelRead: (_context, message) => void read.push(message) }),
+    pipeline: (p) =>
+      p.addLast(...keepAlive(), { channelRead: (_context, message) => void read.push(message) }),
   });
   plain.connect(pair.address).onSettled(() => {});
   await pair.advance(500);

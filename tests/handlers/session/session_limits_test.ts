@@ -152,7 +152,13 @@ Deno.test("SessionRegistry.end() ends a session for good", async () => {
   const id = pair.handler.sessionId!;
   assertEquals([pair.registry.end("nobody's"), pair.registry.end(id)], [false, true]);
   await pair.advance(3_000);
-  assertEquals(pair.client.events.slice(2), ["down remoteClosed", "inactive", "lost unknown []", "active", "up"]);
+  assertEquals(pair.client.events.slice(2), [
+    "down remoteClosed",
+    "inactive",
+    "lost unknown []",
+    "active",
+    "up",
+  ]);
   assertEquals(pair.handler.sessionId === id, false);
   assertEquals(await pair.end(), NOTHING);
 });

@@ -84,7 +84,10 @@ for (const [moment, application] of Object.entries(MOMENTS)) {
 Deno.test("a session bears a listener of a write that drops or closes as the resume tells of it", async () => {
   for (const what of ["drop", "close"]) {
     for (const side of ["client", "server"] as const) {
-      const pair = await new Pair({ session: { writes: "acknowledged" }, registry: { writes: "acknowledged" } })
+      const pair = await new Pair({
+        session: { writes: "acknowledged" },
+        registry: { writes: "acknowledged" },
+      })
         .start(1_500);
       const channel = side === "client" ? pair.channel : pair.serverChannel;
       const other = side === "client" ? pair.serverChannel : pair.channel;

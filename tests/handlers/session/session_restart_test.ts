@@ -111,16 +111,17 @@ Deno.test("SessionHandler tells those who wait for a lost session, and what they
 
 Deno.test("SessionRegistry keeps a session that its channel closes where there is a store", async () => {
   const kept = new MemorySessionStore();
-  const pair = await new Pair({ serverStore: (loop) => new SlowStore(kept, loop, 200) }).start(1_500);
+  const pair = await new Pair({ serverStore: (loop) => new SlowStore(kept, loop, 1_200) }).start(3_000);
   pair.push(1);
   await pair.advance(1);
-  const closing = pair.serverChannel.close();
+  pair.serverChannel.close();
   // The client is back before the store has all.
-  await pair.advance(3_000);
-  await closing;
-  assertEquals(pair.client.events.filter((event) => event.startsWith("lost")), []);
+  pair.breakLink();
+  await pair.advance(12_000);
+  assertEquals(pair.client.events.slice(2), ["down reset", "inactive", "active", "resumed"]);
+  assertEquals(pair.server.events.slice(2), ["down reset", "inactive", "active", "resumed"]);
   assertEquals(pair.heard.down, [1]);
-  assertEquals(pair.server.events.slice(-2), ["active", "resumed"]);
+  assertEquals(pair.registry.refused > 0, true);
   assertEquals(await pair.end(), NOTHING);
 });
 
@@ -167,3 +168,42 @@ Deno.test("SessionHandler that loses its link while its store is told of the ses
   assertEquals(kept.size, 0);
   assertEquals(await pair.end(), NOTHING);
 });
+
+/** What a store has that lost its last writes: the session as it was when it was opened. */
+function rolledBack(store: MemorySessionStore, key: string, counts: object): void {
+  const { record } = store.claim(key)!;
+  store.create(key, { ...record, received: 0, acknowledged: 0, messages: [], ...counts });
+}
+
+for (const side of ["client", "server"] as const) {
+  for (const counts of [{}, { received: 2 }, { acknowledged: 2 }]) {
+    Deno.test(`a session begins anew after the store of its ${side} lost what it had promised to keep ${JSON.stringify(counts)}`, async () => {
+      const kept = new MemorySessionStore();
+      const store = { [`${side}Store`]: () => kept };
+      const pair = await new Pair(store).start(1_500);
+      pair.say(1, 2);
+      pair.push(1, 2);
+      await pair.advance(1_000);
+      const key = side === "client" ? "default" : pair.handler.sessionId!;
+      if (side === "client") pair.killClient();
+      else pair.killServer();
+      rolledBack(kept, key, counts);
+      if (side === "client") pair.startClient();
+      else await pair.startServer();
+      await pair.advance(20);
+      pair.say(3);
+      await pair.advance(20_000);
+      assertEquals(pair.heard.up, [1, 2, 3]);
+      assertEquals(pair.client.events.slice(-2), ["active", "up"]);
+      assertEquals(pair.client.events.filter((event) => event.startsWith("lost unknown")).length, 1);
+      pair.push(3);
+      await pair.advance(1_000);
+      assertEquals(pair.heard.down, [1, 2, 3]);
+      await Promise.all([pair.handler.end(), pair.advance(3_000)]);
+      await pair.end();
+      // On the server the old one stays until it expires.
+      await pair.advance(600_000);
+      assertEquals(pair.leftBehind(), NOTHING);
+    });
+  }
+}

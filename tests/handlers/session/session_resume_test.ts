@@ -1,6 +1,8 @@
 import { assertEquals } from "@std/assert";
-import { type Channel, QueueFullError } from "@longlink/pipeline";
+import { MemorySessionStore } from "@longlink/pipeline";
+import type { ProcessLoop } from "../../lab/faults/process_loop.ts";
 import { NOTHING, Pair } from "./_pair.ts";
+import { SlowStore } from "./_stores.ts";
 
 Deno.test("SessionHandler opens a session, and messages flow both ways", async () => {
   const pair = await new Pair().start(1_500);
@@ -44,21 +46,28 @@ Deno.test("SessionHandler sends what was written before the session was open, wi
   await pair.startServer();
   pair.startClient();
   pair.say(1, 2);
-  await pair.advance(1_500);
-  assertEquals(pair.heard.up, [1, 2]);
+  // There and back for the link, the same for the session, and there.
+  assertEquals(await pair.until(() => pair.heard.up.length === 2), 50);
   assertEquals(await pair.end(), NOTHING);
 });
 
 Deno.test("SessionHandler lets a login go first, before what waited", async () => {
-  const pair = new Pair({ clientApp: { active: (channel) => void channel.writeAndFlush({ up: "login" }) } });
+  const pair = new Pair({
+    clientApp: { active: (channel) => void channel.writeAndFlush({ up: "login" }) },
+    serverApp: { read: (message) => (message as { up: unknown }).up === 2 && new Promise(() => {}) },
+  });
   await pair.startServer();
   pair.startClient();
-  pair.say(1, 2);
-  const confirmed = pair.handler.whenAcknowledged().then(() => [...pair.heard.up]);
+  let isConfirmed = false;
+  pair.say(1);
+  pair.handler.whenAcknowledged().then(() => isConfirmed = true);
+  pair.say(2);
+  let isAllConfirmed = false;
+  pair.handler.whenAcknowledged().then(() => isAllConfirmed = true, () => {});
   await pair.advance(1_500);
   assertEquals(pair.heard.up, ["login", 1, 2]);
-  // Not before the last of what was written when it was asked for.
-  assertEquals(await confirmed, ["login", 1, 2]);
+  // Two are acknowledged, but not the two that were written first.
+  assertEquals([pair.handler.unacknowledged, isConfirmed, isAllConfirmed], [1, true, false]);
   assertEquals(await pair.end(), NOTHING);
 });
 
@@ -67,7 +76,9 @@ Deno.test("SessionHandler flushes what it sends again, though the application on
     .start(1_500);
   pair.breakLink();
   pair.say(1);
-  await pair.advance(2_000);
+  const isUp = () => pair.client.events.at(-1) === "resumed";
+  await pair.until(isUp);
+  assertEquals([isUp(), await pair.until(() => pair.heard.up.length === 3)], [true, 10]);
   assertEquals(pair.heard.up, ["hello", 1, "hello"]);
   assertEquals(await pair.end(), NOTHING);
 });
@@ -86,40 +97,36 @@ Deno.test("SessionResponder gives the session to the new link while the old one 
 });
 
 Deno.test("SessionResponder sends what was written to a channel that nobody had spoken on yet", async () => {
-  const written: Channel[] = [];
-  const pair = new Pair({ answer: { maxScouts: 0 } });
+  const clientStore = (loop: ProcessLoop) => new SlowStore(new MemorySessionStore(), loop, 100);
+  const pair = new Pair({ answer: { maxScouts: 0 }, clientStore });
   await pair.startServer();
   pair.startClient();
-  while (pair.listening.channels.size === 0) await pair.advance(1);
-  // A server that writes to all of its clients.
-  for (const channel of pair.listening.channels) {
-    channel.writeAndFlush({ down: "to all" }).onSettled((error) => {
-      if (error === undefined) written.push(channel);
-    });
-  }
+  let written = 0;
+  await pair.until(() => pair.accepted.length === 1);
+  // The client looks into its store first, and has not asked for a session.
+  pair.accepted[0]!.writeAndFlush({ down: "early" }).onSettled((error) =>
+    written += error === undefined ? 1 : 0
+  );
+  assertEquals([pair.server.events, pair.registry.size], [[], 0]);
   await pair.advance(1_500);
-  assertEquals(pair.heard.down, ["to all"]);
-  assertEquals(written.length, 1);
+  assertEquals([pair.heard.down, written], [["early"], 1]);
+  await Promise.all([pair.handler.end(), pair.advance(1_000)]);
   assertEquals(await pair.end(), NOTHING);
 });
 
 Deno.test("SessionHandler refuses a message that no frame can hold, and goes on", async () => {
   const pair = await new Pair({ keepAlive: { maxFrameBytes: 1_000 }, answer: { maxFrameBytes: 1_000 } })
     .start(1_500);
-  const errors: unknown[] = [];
+  const log: unknown[] = [];
   for (const channel of [pair.channel, pair.serverChannel]) {
-    channel.writeAndFlush("x".repeat(980)).onSettled((error) => errors.push(error));
-    channel.writeAndFlush("x".repeat(979)).onSettled((error) => errors.push(error));
+    const told = (error: unknown) => log.push((error as Error | undefined)?.message);
+    channel.writeAndFlush("x".repeat(980)).onSettled(told);
+    channel.writeAndFlush("x".repeat(979)).onSettled(told);
   }
   await pair.advance(2_000);
-  assertEquals(errors.map((error) => (error as Error | undefined)?.message), [
-    "Cannot write: the message has 983 bytes, and at most 982 fit in a frame",
-    undefined,
-    "Cannot write: the message has 983 bytes, and at most 982 fit in a frame",
-    undefined,
-  ].sort((a, b) => Number(a === undefined) - Number(b === undefined)));
+  const tooLong = "Cannot write: the message has 983 bytes, and at most 982 fit in a frame";
+  assertEquals(log, [tooLong, tooLong, undefined, undefined]);
   assertEquals([pair.server.read.length, pair.client.read.length], [1, 1]);
   assertEquals([pair.client.errors, pair.server.errors], [[], []]);
-  assertEquals(errors.some((error) => error instanceof QueueFullError), false);
   assertEquals(await pair.end(), NOTHING);
 });

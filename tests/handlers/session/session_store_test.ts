@@ -78,28 +78,64 @@ Deno.test("SessionResponder asks a client to come back while its store fails, an
   store.failure = undefined;
   await pair.advance(6_000);
   assertEquals(pair.client.events.slice(2), ["down reset", "inactive", "active", "resumed"]);
-  assertEquals([pair.heard, pair.server.errors.map(String)], [{ up: [1], down: [1] }, ["Error: locked"]]);
+  assertEquals(pair.heard, { up: [1], down: [1] });
+  // It could neither look for what is too old nor for the session.
+  assertEquals(pair.server.errors.map(String), ["Error: locked", "Error: locked"]);
   assertEquals(await pair.end(), NOTHING);
 });
 
-Deno.test("SessionHandler goes on without its store where that can neither be read nor told of the session", async () => {
+Deno.test("SessionHandler goes on without its store where that cannot be told of the session", async () => {
   let store!: SlowStore;
   const pair = new Pair({
-    clientStore: (loop) => store = new SlowStore(new MemorySessionStore(), loop, 5),
+    clientStore: (loop) => store = new SlowStore(new MemorySessionStore(), loop, 100),
   });
   await pair.startServer();
   pair.startClient();
-  store.failure = new Error("blocked");
   pair.say(1);
-  await pair.advance(35);
+  await pair.advance(170);
+  assertEquals([store.asked, pair.registry.size], [["claim", "create"], 1]);
+  store.failure = new Error("blocked");
   pair.say(2);
   await pair.advance(1_500);
   pair.say(3);
   await pair.advance(1_000);
   assertEquals(pair.heard.up, [1, 2, 3]);
-  assertEquals(pair.client.errors.map(String), ["Error: blocked", "Error: blocked"]);
+  assertEquals(pair.client.errors.map(String), ["Error: blocked"]);
   assertEquals(store.asked, ["claim", "create"]);
   assertEquals(await pair.end(), NOTHING);
+});
+
+Deno.test("SessionHandler leaves alone what its store could not read, unless it is no session", async () => {
+  const stores: SlowStore[] = [];
+  const kept = new MemorySessionStore();
+  const pair = await new Pair({
+    clientStore: (loop) => {
+      stores.push(new SlowStore(kept, loop, 20));
+      return stores.at(-1);
+    },
+  }).start(1_500);
+  const first = pair.handler.sessionId;
+  pair.killServer();
+  await pair.advance(20);
+  pair.say(1);
+  await pair.advance(100);
+  pair.killClient();
+  await pair.startServer();
+  const another = async (failure: Error): Promise<void> => {
+    pair.startClient();
+    stores.at(-1)!.failure = failure;
+    await pair.advance(30);
+    stores.at(-1)!.failure = undefined;
+    await pair.advance(1_500);
+    assertEquals(pair.client.events.slice(-2), ["active", "up"]);
+    pair.killClient();
+    await pair.advance(20);
+  };
+  await another(new Error("locked"));
+  assertEquals([stores.at(-1)!.asked, kept.claim("default")?.record.id], [["claim"], first]);
+  await another(new TypeError("no session"));
+  assertEquals(stores.at(-1)!.asked, ["claim", "create"]);
+  assertEquals(kept.claim("default")?.record.id === first, false);
 });
 
 for (const delayMs of [0, 5]) {
@@ -143,6 +179,23 @@ Deno.test("SessionResponder lets a session go that another server goes on with",
   await pair.advance(3_000);
   // It is still in the store, from where the client gets it back.
   assertEquals(pair.client.events.slice(-2), ["active", "resumed"]);
+  assertEquals(await pair.end(), NOTHING);
+});
+
+Deno.test("SessionResponder lists each message once that another server's claim leaves unconfirmed", async () => {
+  const kept = new MemorySessionStore();
+  const pair = await new Pair({
+    serverStore: () => kept,
+    registry: { queue: { maxMessages: 2, policy: "block" } },
+  }).start(1_500);
+  pair.push(1, 2, 3, 4);
+  kept.claim(pair.handler.sessionId!);
+  // The acknowledgement of two makes room for the next, which the store does not take any more.
+  await pair.advance(400);
+  assertEquals(
+    pair.server.events.filter((event) => event.startsWith("lost")),
+    ['lost taken [{"down":3},{"down":4}]'],
+  );
   assertEquals(await pair.end(), NOTHING);
 });
 

@@ -566,7 +566,8 @@ export class IntervalController
       }
       if (this.#hold === undefined) this.#sendHold(wantedMs, trialMs !== undefined);
       const { ms } = this.#hold!;
-      return { allIdleMs: ms + this.answerMs, writerIdleMs: 2 * ms };
+      // The application's own writes put the peer's answer off; whether it hears them at all is asked all the same.
+      return { allIdleMs: ms + this.answerMs, writerIdleMs: 2 * ms, readerIdleMs: ms + this.answerMs };
     }
     if (this.#phase === "searching" && (!this.#ownTrials || this.#peer.longestHoldMs === 0)) {
       const clientTrialMs = this.#ownTrials ? this.#clientTrialMs() : this.#intervalMs;

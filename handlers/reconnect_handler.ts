@@ -45,8 +45,24 @@ type State =
     /** When the server wants us back that has said that it will end this link, in the loop's time. */
     readonly comeBackMs?: number;
   }
-  | { readonly kind: "connecting"; readonly stopListening: () => void }
+  | {
+    readonly kind: "connecting";
+    readonly startMs: number;
+    /** Ends a try that nobody answers. */
+    readonly timer: Timer | undefined;
+    readonly stopListening: () => void;
+  }
   | { readonly kind: "waiting"; readonly timer: Timer; readonly stopListening: () => void };
+
+/**
+ * A try that nobody answers makes way for a new one after so long, in ms, or
+ * so many round trips: the system repeats its first packet ever more rarely, so
+ * that an old try notices the end of an outage late.
+ */
+const PATIENCE_MS = 4_000;
+const PATIENCE_ROUND_TRIPS = 4;
+/** Each so manieth try has all of the connect timeout, for a network that is slower than it was. */
+const PATIENT_TRY = 4;
 
 const IDLE: State = { kind: "idle" };
 const UP: State = { kind: "up" };
@@ -133,6 +149,8 @@ export class ReconnectHandler implements ChannelHandler {
   #firstConnect: ChannelPromise | undefined = undefined;
   /** Failed tries, or links that never proved valid, since one did. */
   #tries = 0;
+  /** Undefined until a link has proven valid. */
+  #roundTripMs: number | undefined = undefined;
   #isOffline = false;
   #outageStartMs = 0;
   /** Until when a server wants to be left alone, in the loop's time; undefined once a later link proved valid. */
@@ -301,6 +319,7 @@ export class ReconnectHandler implements ChannelHandler {
       | AppStateEvent;
     switch (known?.type) {
       case "linkValid":
+        this.#roundTripMs = known.roundTripMs;
         this.#proven();
         break;
       case "linkDown":
@@ -365,8 +384,17 @@ export class ReconnectHandler implements ChannelHandler {
   }
 
   #try(context: ChannelHandlerContext, reason: ReconnectReason): void {
+    const { loop } = context;
+    const patienceMs = this.#patienceMs(loop.now());
     const connecting: State = {
       kind: "connecting",
+      startMs: loop.now(),
+      timer: patienceMs === undefined
+        ? undefined
+        // A link that stands by now is not this handler's to end, even if it has not been told yet.
+        : loop.schedule(patienceMs, () => {
+          if (context.channel.state === "connecting") context.channel.drop("unanswered");
+        }),
       stopListening: this.#listenForWake(context),
     };
     this.#enter(context, connecting, reason);
@@ -389,6 +417,15 @@ export class ReconnectHandler implements ChannelHandler {
     context.connect(this.#addresses?.arrange(source, this.#settings.raceDelayMs) ?? source, promise);
   }
 
+  /** How long a try may go unanswered; undefined: as long as the channel lets it. */
+  #patienceMs(nowMs: number): number | undefined {
+    const isEarly = nowMs - this.#outageStartMs < this.#settings.lateAfterMs;
+    if (this.#roundTripMs === undefined || !isEarly || this.#tries % PATIENT_TRY === PATIENT_TRY - 1) {
+      return undefined;
+    }
+    return Math.max(PATIENCE_MS, PATIENCE_ROUND_TRIPS * this.#roundTripMs);
+  }
+
   #retry(context: ChannelHandlerContext, error: unknown, reason: "linkLost" | "tryFailed"): void {
     if (this.#tries >= this.#settings.maxAttempts) {
       const why = error ?? new LinkDownError("connect", this.#lastDown?.reason ?? "reset");
@@ -400,9 +437,12 @@ export class ReconnectHandler implements ChannelHandler {
   #wait(context: ChannelHandlerContext, reason: ReconnectReason, error?: unknown): void {
     const { loop } = context;
     const nowMs = loop.now();
-    const delayMs = this.#isUnwanted(context)
-      ? this.#comeBackMs! - nowMs
-      : backoffMs(this.#settings, this.#tries, nowMs - this.#outageStartMs, loop.random());
+    const delayMs = this.#isUnwanted(context) ? this.#comeBackMs! - nowMs : backoffMs(this.#settings, {
+      tries: this.#tries,
+      outageMs: nowMs - this.#outageStartMs,
+      tryMs: this.#state.kind === "connecting" ? nowMs - this.#state.startMs : 0,
+      random: loop.random(),
+    });
     const waiting: State = {
       kind: "waiting",
       timer: loop.schedule(delayMs, () => this.#try(context, "waitOver")),
@@ -482,7 +522,7 @@ export class ReconnectHandler implements ChannelHandler {
 
   #leaveFor(next: State): void {
     const state = this.#state;
-    if (state.kind === "waiting") state.timer.cancel();
+    if (state.kind === "waiting" || state.kind === "connecting") state.timer?.cancel();
     const isListening = next.kind === "waiting" || next.kind === "connecting";
     if ((state.kind === "waiting" || state.kind === "connecting") && !isListening) state.stopListening();
     this.#state = next;

@@ -2,11 +2,21 @@
 
 const ROOT = new URL("../../", import.meta.url).pathname;
 const KILL_AFTER_MS = 5_000;
+/** What came within this time came in one go. */
+const ONE_GO_MS = 200;
 
 /** One line of a process's output, and when it came, in ms of performance.now(). */
 export interface Line {
   readonly atMs: number;
   readonly text: string;
+}
+
+/** A line that is a JSON object with an event. */
+export interface LabEvent extends Line {
+  readonly event: string;
+  readonly n?: number;
+  readonly ms?: number;
+  readonly reason?: string;
 }
 
 /** Fetches what the commands need, while there is a network. */
@@ -20,6 +30,7 @@ export async function prepare(): Promise<void> {
 export class LabProcess {
   readonly lines: Line[] = [];
   readonly errors: Line[] = [];
+  readonly events: LabEvent[] = [];
   readonly status: Promise<Deno.CommandStatus>;
   readonly #child: Deno.ChildProcess;
   #isOver = false;
@@ -46,18 +57,6 @@ export class LabProcess {
     });
   }
 
-  /** The lines that are JSON objects with an event. */
-  get events(): {
-    readonly atMs: number;
-    readonly event: string;
-    readonly n?: number;
-    readonly ms?: number;
-  }[] {
-    return this.lines.flatMap(({ atMs, text }) =>
-      text.startsWith("{") ? [{ ...JSON.parse(text), atMs }] : []
-    );
-  }
-
   /**
    * Waits until something has been printed.
    *
@@ -78,6 +77,24 @@ export class LabProcess {
     } finally {
       clearTimeout(timer);
     }
+  }
+
+  /** What it printed in a span of time, for a message about what went wrong; messages that came in one go make one line. */
+  between(fromMs: number, toMs: number): string[] {
+    const told: { atMs: number; text: string; event?: string; n?: number; count: number }[] = [];
+    for (const line of [...this.events, ...this.errors].sort((a, b) => a.atMs - b.atMs)) {
+      if (line.atMs < fromMs || line.atMs >= toMs) continue;
+      const last = told.at(-1);
+      const { event, n } = line as Partial<LabEvent>;
+      const goesOn = last?.n !== undefined && event === last.event && n === last.n + last.count &&
+        line.atMs - last.atMs < ONE_GO_MS;
+      if (goesOn) last.count++;
+      else told.push({ atMs: line.atMs, text: line.text, event, n, count: 1 });
+    }
+    return told.map(({ atMs, text, event, n, count }) => {
+      const time = ((atMs - fromMs) / 1_000).toFixed(3).padStart(8);
+      return `${time} s  ${count === 1 ? text : `${event} ${n} to ${n! + count - 1}`}`;
+    });
   }
 
   /** Asks it to end, and makes it end if it does not. */
@@ -101,7 +118,12 @@ export class LabProcess {
     for await (const chunk of stream.pipeThrough(new TextDecoderStream())) {
       const parts = (rest + chunk).split("\n");
       rest = parts.pop()!;
-      for (const text of parts) lines.push({ atMs: performance.now(), text });
+      for (const text of parts) {
+        const line = { atMs: performance.now(), text };
+        lines.push(line);
+        const event = lines === this.lines && text.startsWith("{") ? JSON.parse(text) : {};
+        if (event.event !== undefined) this.events.push({ ...event, ...line });
+      }
       this.#change();
     }
   }

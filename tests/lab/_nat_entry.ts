@@ -89,7 +89,7 @@ export class NatEntry {
     }
   }
 
-  /** The link is over: no timer is left. */
+  /** The link is over: no timer is left, and packets vanish. */
   close(): void {
     if (this.#state.kind === "alive") this.#state.timer.cancel();
     this.#state = { kind: "closed" };

@@ -16,7 +16,7 @@ export interface NatLinkOptions {
   readonly client: Socket;
   /** The server to connect it to. */
   readonly target: { readonly host: string; readonly port: number };
-  /** How it is remembered. */
+  /** How it is remembered; looked at for each packet, since it may change. */
   readonly entry: Omit<NatEntryOptions, "onForgotten">;
   /** Gets everything that happens on it. */
   readonly onEvent: (event: WithoutLink<NatEvent>) => void;
@@ -35,12 +35,26 @@ export class NatLink {
 
   constructor({ client, target, entry, onEvent }: NatLinkOptions) {
     this.#onEvent = onEvent;
-    this.#entry = new NatEntry({ ...entry, onForgotten: () => onEvent({ type: "forgotten" }) });
+    this.#entry = new NatEntry({
+      loop: entry.loop,
+      get timeoutMs() {
+        return entry.timeoutMs;
+      },
+      get mode() {
+        return entry.mode;
+      },
+      onForgotten: () => onEvent({ type: "forgotten" }),
+    });
     const server = connect({ ...target, allowHalfOpen: true, noDelay: true });
     this.#sockets = { client, server };
     this.#listen("client", "server");
     this.#listen("server", "client");
     server.once("connect", () => client.resume());
+  }
+
+  /** From now on all packets vanish, and neither end is told. */
+  cut(): void {
+    this.#entry.close();
   }
 
   /** Ends both sockets. */

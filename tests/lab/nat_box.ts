@@ -48,6 +48,14 @@ export interface NatBoxOptions {
 export interface NatBox extends AsyncDisposable {
   /** Where clients connect to, with the real port. */
   readonly address: string;
+  /**
+   * Remembers links for another time, or treats forgotten ones in another way, from the next packet on.
+   *
+   * @throws {RangeError} If the timeout is not above 0.
+   */
+  change(settings: { readonly natTimeoutMs: number; readonly mode: NatMode }): void;
+  /** Lets everything on the links of now vanish, as a cut cable does; new ones work. Their ends are not told. */
+  cut(): void;
   /** Ends all links and stops listening. */
   close(): Promise<void>;
 }
@@ -60,13 +68,9 @@ export interface NatBox extends AsyncDisposable {
  * @throws {Error} What the platform says if the address cannot be had.
  */
 export async function startNatBox(options: NatBoxOptions): Promise<NatBox> {
-  const { listen, target, natTimeoutMs: timeoutMs, mode, onEvent = () => {}, loop = systemEventLoop() } =
-    options;
-  if (!(timeoutMs > 0 && timeoutMs < Infinity)) {
-    throw new RangeError(
-      `Cannot start the NAT box: natTimeoutMs must be finite and above 0, got ${timeoutMs}`,
-    );
-  }
+  const { listen, target, onEvent = () => {}, loop = systemEventLoop() } = options;
+  // One for all links, which look at each packet, so that it can be changed under them.
+  const entry = { loop, ...checked("start", options) };
   const { host, port } = parseHostPort(listen, ["tcp"], 0);
   const server = parseHostPort(target, ["tcp"], 1);
   const links = new Set<NatLink>();
@@ -77,7 +81,7 @@ export async function startNatBox(options: NatBoxOptions): Promise<NatBox> {
     const link: NatLink = new NatLink({
       client,
       target: server,
-      entry: { loop, timeoutMs, mode },
+      entry,
       onEvent: (event) => {
         if (event.type === "closed") links.delete(link);
         onEvent({ ...event, link: number });
@@ -97,9 +101,25 @@ export async function startNatBox(options: NatBoxOptions): Promise<NatBox> {
     address: `tcp://${host.includes(":") ? `[${host}]` : host}:${
       (listener.address() as { port: number }).port
     }`,
+    change: (settings) => void Object.assign(entry, checked("change", settings)),
+    cut: () => {
+      for (const link of links) link.cut();
+    },
     close: closeOnce,
     [Symbol.asyncDispose]: closeOnce,
   };
+}
+
+function checked(
+  action: string,
+  { natTimeoutMs, mode }: { readonly natTimeoutMs: number; readonly mode: NatMode },
+): { timeoutMs: number; mode: NatMode } {
+  if (!(natTimeoutMs > 0 && natTimeoutMs < Infinity)) {
+    throw new RangeError(
+      `Cannot ${action} the NAT box: natTimeoutMs must be finite and above 0, got ${natTimeoutMs}`,
+    );
+  }
+  return { timeoutMs: natTimeoutMs, mode };
 }
 
 function listening(server: Server, host: string, port: number): Promise<void> {

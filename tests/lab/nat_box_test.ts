@@ -1,6 +1,6 @@
 import { connect, createServer, type Socket } from "node:net";
 import { isDeepStrictEqual } from "node:util";
-import { assertEquals, assertRejects } from "@std/assert";
+import { assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { VirtualEventLoop } from "../../mod.ts";
 import { type NatEvent, type NatMode, startNatBox } from "./nat_box.ts";
 
@@ -153,4 +153,38 @@ Deno.test("startNatBox() refuses a timeout that is not above 0", async () => {
     RangeError,
     "Cannot start the NAT box: natTimeoutMs must be finite and above 0, got 0",
   );
+});
+
+Deno.test("NatBox.change() counts for links that stand", async () => {
+  await using link = await linkThrough("strict");
+  const { client, peer, loop, box } = link;
+  client.socket.write("a");
+  await peer.heard("a");
+  box.change({ natTimeoutMs: 3_000, mode: "strict" });
+  loop.advanceBy(2_000);
+  client.socket.write("b");
+  await peer.heard("ab");
+  box.change({ natTimeoutMs: 500, mode: "loose" });
+  loop.advanceBy(600);
+  client.socket.write("c");
+  await link.event({ type: "revived", link: 1 });
+  await peer.heard("abc");
+  assertThrows(
+    () => box.change({ natTimeoutMs: 0, mode: "strict" }),
+    RangeError,
+    "Cannot change the NAT box",
+  );
+});
+
+Deno.test("NatBox.cut() swallows both ways, whatever the mode, and tells neither end", async () => {
+  await using link = await linkThrough("loose");
+  const { client, peer, box } = link;
+  client.socket.write("a");
+  await peer.heard("a");
+  box.cut();
+  client.socket.write("bc");
+  peer.socket.write("d");
+  await link.event({ type: "swallowed", link: 1, from: "client", bytes: 2 });
+  await link.event({ type: "swallowed", link: 1, from: "server", bytes: 1 });
+  assertEquals([client.text, peer.text], ["", "a"]);
 });

@@ -23,6 +23,11 @@ export function encodeMessagePack(value: unknown, maxDepth: number): Uint8Array 
 /** Matches halves of surrogate pairs only: with the u flag a pair is one character. */
 const LONE_SURROGATES = /[\uD800-\uDFFF]/gu;
 
+function wellFormed(text: string): string {
+  // Several times quicker than the expression; browsers from before 2023 do not have it.
+  return text.isWellFormed?.() ? text : text.replace(LONE_SURROGATES, "\uFFFD");
+}
+
 /**
  * msgpack-lite finds the kind of an object by the name of its class and by
  * marks on it, which an object's own keys of these names would fake. A `Map`
@@ -42,7 +47,7 @@ function prepare(value: unknown, levels: number): unknown {
   switch (typeof value) {
     case "string":
       // Its UTF-8 encoder would swallow the character after half a pair.
-      return value.replace(LONE_SURROGATES, "\uFFFD");
+      return wellFormed(value);
     case "bigint":
       return carry(int64(value));
     case "function":
@@ -86,7 +91,7 @@ function prepareRecord(value: Record<string, unknown>, levels: number): unknown 
     if (key === "__proto__") {
       throw new TypeError('Cannot encode the message: an object has the key "__proto__", which peers refuse');
     }
-    const plainKey = key.replace(LONE_SURROGATES, "\uFFFD");
+    const plainKey = wellFormed(key);
     const prepared = prepare(value[key], levels - 1);
     if (copy === undefined) {
       if (prepared === value[key] && plainKey === key && !MISLEADING_KEYS.includes(key)) continue;

@@ -91,6 +91,9 @@ const UNHEARD: Role = { kind: "main", hasSpoken: false };
 const SCOUT: Role = { kind: "scout" };
 const DOWN: Role = { kind: "down" };
 
+/** What a hold's timer calls: one function for all links. Assigned by the class, which alone reaches it. */
+let silenceMayBeOver: (context: ChannelHandlerContext) => void;
+
 /** A hold that waits for its silence. */
 interface Held {
   readonly sequence: number;
@@ -164,7 +167,7 @@ export class HeartbeatResponder implements ChannelHandler {
    * @throws {RangeError} If a number is out of range.
    */
   constructor(options?: HeartbeatResponderOptions) {
-    this.#settings = options === undefined ? DEFAULTS : settingsOf(options);
+    this.#settings = settingsOf(options);
   }
 
   /**
@@ -417,7 +420,7 @@ export class HeartbeatResponder implements ChannelHandler {
     this.#held = {
       sequence,
       ms: timeMs,
-      timer: context.loop.schedule(timeMs, () => this.#silenceMayBeOver(context)),
+      timer: context.loop.schedule(timeMs, silenceMayBeOver, context),
     };
   }
 
@@ -426,7 +429,7 @@ export class HeartbeatResponder implements ChannelHandler {
     if (held === undefined) return;
     const leftMs = held.ms - idleStateOf(context).idleForMs;
     if (leftMs > 0) {
-      held.timer = context.loop.schedule(leftMs, () => this.#silenceMayBeOver(context));
+      held.timer = context.loop.schedule(leftMs, silenceMayBeOver, context);
       return;
     }
     this.#held = undefined;
@@ -466,6 +469,10 @@ export class HeartbeatResponder implements ChannelHandler {
     }
     this.#role = DOWN;
   }
+
+  static {
+    silenceMayBeOver = (context) => (context.handler as HeartbeatResponder).#silenceMayBeOver(context);
+  }
 }
 
 takesHeartbeats(HeartbeatResponder);
@@ -473,9 +480,17 @@ takesHeartbeats(HeartbeatResponder);
 type Refusal = Exclude<VoidReason, "unknown">;
 type Settings = Required<HeartbeatResponderOptions>;
 
-const DEFAULTS = settingsOf({});
+const DEFAULTS = checked({});
 
-function settingsOf(options: HeartbeatResponderOptions): Settings {
+/** All links whose options name none of ours share the defaults. */
+function settingsOf(options: HeartbeatResponderOptions | undefined): Settings {
+  const names = Object.keys(DEFAULTS) as (keyof Settings)[];
+  return options !== undefined && names.some((name) => options[name] !== undefined)
+    ? checked(options)
+    : DEFAULTS;
+}
+
+function checked(options: HeartbeatResponderOptions): Settings {
   const action = "make the handler";
   const {
     graceMs = 15_000,

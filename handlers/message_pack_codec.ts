@@ -6,16 +6,30 @@
 
 import type { ChannelHandler, ChannelHandlerContext, ChannelPromise } from "../pipeline/mod.ts";
 import { DecodeError } from "./errors.ts";
-import { encodeHeartbeat } from "./heartbeat/_heartbeat_bytes.ts";
+import { decodeHeartbeat, encodeHeartbeat } from "./heartbeat/_heartbeat_bytes.ts";
 import { Heartbeat } from "./heartbeat/heartbeat.ts";
 import { decodeMessagePack } from "./_msgpack_decode.ts";
 import { encodeMessagePack } from "./_msgpack_encode.ts";
+import { scanMessagePack } from "./_msgpack_scan.ts";
 import type { SessionLostEvent } from "./session/session_event.ts";
 
 /** Options of a {@linkcode MessagePackCodec}. */
 export interface MessagePackCodecOptions {
   /** How deep arrays and objects may be nested, both ways, 1 to 512. Default: 64. */
   readonly maxDepth?: number;
+  /**
+   * Makes MessagePack of a value, in place of msgpack-lite: `pack` of msgpackr, `encode` of
+   * `@msgpack/msgpack`. What it does with a value is then its own affair, `maxDepth` included. It is not
+   * asked for a {@linkcode Heartbeat}. One message must be one MessagePack value, so msgpackr's records
+   * must be off, as they are in its `pack`. Default: msgpack-lite, which is the slowest of the three.
+   */
+  readonly encode?: (value: unknown) => Uint8Array;
+  /**
+   * Makes a value of MessagePack, in place of msgpack-lite: `unpack` of msgpackr, `decode` of
+   * `@msgpack/msgpack`. The bytes were checked before, as always. What it throws is a
+   * {@linkcode DecodeError}. Default: msgpack-lite.
+   */
+  readonly decode?: (bytes: Uint8Array) => unknown;
 }
 
 /**
@@ -54,27 +68,49 @@ export interface MessagePackCodecOptions {
  * channel.writeInbound(bytes);
  * assertEquals(channel.readInbound(), { text: "hi" });
  * ```
+ *
+ * @example Another encoder
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { EmbeddedChannel, MessagePackCodec } from "@longlink/pipeline";
+ *
+ * // With msgpackr: { encode: pack, decode: unpack }. These two know the numbers from 0 to 127.
+ * const codec = new MessagePackCodec({
+ *   encode: (value) => Uint8Array.of(Number(value)),
+ *   decode: (bytes) => bytes[0],
+ * });
+ * const channel = new EmbeddedChannel({ handlers: [codec] });
+ * channel.writeOutbound(7);
+ * channel.writeInbound(channel.readOutbound());
+ * assertEquals(channel.readInbound(), 7);
+ * ```
  */
 export class MessagePackCodec implements ChannelHandler {
   /** It has no state of a channel, so one instance serves any number. */
   readonly isSharable = true;
-  readonly #maxDepth: number;
+  readonly #encode: (value: unknown) => Uint8Array;
+  readonly #decode: (bytes: Uint8Array) => unknown;
   #errors = 0;
 
   /**
    * Makes a codec.
    *
-   * @param options Its limit.
+   * @param options Its limit, and another encoder.
    * @throws {RangeError} If the limit is out of range.
    */
   constructor(options: MessagePackCodecOptions = {}) {
-    const { maxDepth = 64 } = options;
+    const { maxDepth = 64, encode, decode } = options;
     if (!(Number.isInteger(maxDepth) && maxDepth >= 1 && maxDepth <= 512)) {
       throw new RangeError(
         `Cannot make the MessagePackCodec: maxDepth must be from 1 to 512, got ${maxDepth}`,
       );
     }
-    this.#maxDepth = maxDepth;
+    this.#encode = encode === undefined
+      ? (value) => encodeMessagePack(value, maxDepth)
+      : encodingWith(encode);
+    this.#decode = decode === undefined
+      ? (bytes) => decodeMessagePack(bytes, maxDepth)
+      : decodingWith(decode, maxDepth);
   }
 
   /** How often a peer sent what cannot be decoded, over all channels of this instance. */
@@ -87,7 +123,7 @@ export class MessagePackCodec implements ChannelHandler {
     let value = message;
     if (message instanceof Uint8Array) {
       try {
-        value = decodeMessagePack(message, this.#maxDepth);
+        value = this.#decode(message);
       } catch (error) {
         this.#refuse(context, error as Error);
         return;
@@ -101,10 +137,7 @@ export class MessagePackCodec implements ChannelHandler {
 
   /** Encodes the value and passes the bytes on. */
   write(context: ChannelHandlerContext, message: unknown, promise: ChannelPromise): void {
-    const bytes = message instanceof Heartbeat
-      ? encodeHeartbeat(message)
-      : encodeMessagePack(message, this.#maxDepth);
-    context.write(bytes, promise);
+    context.write(message instanceof Heartbeat ? encodeHeartbeat(message) : this.#encode(message), promise);
   }
 
   /** Makes values again of the messages that a lost session gives back. */
@@ -112,7 +145,7 @@ export class MessagePackCodec implements ChannelHandler {
     const lost = event as SessionLostEvent;
     if (lost?.type !== "sessionLost") return context.fireUserEventTriggered(event);
     const unconfirmed = lost.unconfirmed.map((message) =>
-      message instanceof Uint8Array ? decodeMessagePack(message, this.#maxDepth) : message
+      message instanceof Uint8Array ? this.#decode(message) : message
     );
     context.fireUserEventTriggered({ ...lost, unconfirmed } satisfies SessionLostEvent);
   }
@@ -122,4 +155,30 @@ export class MessagePackCodec implements ChannelHandler {
     context.fireExceptionCaught(error);
     context.channel.drop("protocol", error);
   }
+}
+
+function encodingWith(encode: (value: unknown) => Uint8Array): (value: unknown) => Uint8Array {
+  return (value) => {
+    const bytes: unknown = encode(value);
+    if (bytes instanceof Uint8Array) return bytes;
+    // Further down it would be taken for a message of the application's own.
+    throw new TypeError(`Cannot encode the message: encode must return a Uint8Array, got ${typeof bytes}`);
+  };
+}
+
+function decodingWith(
+  decode: (bytes: Uint8Array) => unknown,
+  maxDepth: number,
+): (bytes: Uint8Array) => unknown {
+  return (bytes) => {
+    // Other decoders believe lengths and keys as well.
+    scanMessagePack(bytes, maxDepth);
+    const heartbeat = decodeHeartbeat(bytes);
+    if (heartbeat !== undefined) return heartbeat;
+    try {
+      return decode(bytes);
+    } catch (cause) {
+      throw new DecodeError("message", "the given decode function failed", { cause });
+    }
+  };
 }

@@ -41,9 +41,17 @@ import {
   type RegistryAccess,
   type SessionRegistry,
 } from "./session/session_registry.ts";
-import type { ClaimedSession } from "./stores/session_store.ts";
+import type { ClaimedSession, SessionOutline } from "./stores/session_store.ts";
 
 type Resume = SessionFrame & { readonly kind: "resume" };
+
+/** Why a client does not get what it wants. */
+interface Refusal {
+  readonly reason: RefusalReason;
+  readonly number: number;
+}
+
+const UNKNOWN: Refusal = { reason: "unknown", number: 0 };
 
 /**
  * - `down`: no link, and no session.
@@ -74,6 +82,8 @@ const CLOSED: State = { kind: "closed" };
 const MAX_HELD = 1_000;
 /** How many links may wait for the same session while the store is asked for it; one that hangs must not gather them. */
 const MAX_WAITING_CLAIMS = 8;
+/** How long a client that is back may wait until the store has said that its session is still here, ms. */
+const CONFIRM_MS = 5_000;
 /** In use, a session is told to its store so many times per time that it is kept without a link. */
 const TOUCHES = 4;
 
@@ -446,10 +456,16 @@ export class SessionResponder implements ChannelHandler {
     }
     const others: (() => void)[] = [];
     claims.set(frame.id, others);
-    const claimed = (claimed: ClaimedSession | undefined) => {
-      if (this.#state === preparing) this.#claimed(context, preparing, frame, claimed);
+    let refusal: Refusal | undefined = UNKNOWN;
+    // Before it is claimed: who has no right to it, or is late, must not take it away from where it lives.
+    const accept = (session: SessionOutline) => {
+      refusal = this.#refusalOf(context, session, frame);
+      return refusal === undefined;
     };
-    this.#ask(context, () => store.claim(frame.id), claimed, preparing, () => {
+    const claimed = (claimed: ClaimedSession | undefined) => {
+      if (this.#state === preparing) this.#claimed(context, preparing, frame, claimed, refusal);
+    };
+    this.#ask(context, () => store.claim(frame.id, accept), claimed, preparing, () => {
       claims.delete(frame.id);
       for (const other of others) other();
     });
@@ -460,15 +476,35 @@ export class SessionResponder implements ChannelHandler {
     preparing: State & { kind: "preparing" },
     frame: Resume,
     claimed: ClaimedSession | undefined,
+    refusal: Refusal | undefined,
   ): void {
-    const { retentionMs, comeBackMs } = this.#registry.settings;
-    const isHere = claimed !== undefined && claimed.record.id === frame.id &&
-      isSameToken(claimed.record.token, frame.token) &&
-      claimed.record.atMs + retentionMs >= context.loop.wallNow();
-    if (!isHere) this.#refuse(context, "unknown", 0);
-    else if (frame.link <= claimed.record.links) this.#refuse(context, "stale", claimed.record.links);
-    else if (!this.#registry.makeRoom()) this.#refuse(context, "overloaded", comeBackMs);
-    else this.#restore(context, preparing, claimed, frame);
+    if (claimed === undefined) {
+      const { reason, number } = refusal ?? UNKNOWN;
+      return this.#refuse(context, reason, number);
+    }
+    // Once more: a store may not have asked, and its holder may have counted a link since.
+    const { record } = claimed;
+    const late = this.#refusalOf(
+      context,
+      { ...record, last: record.acknowledged + record.messages.length },
+      frame,
+    );
+    if (late !== undefined) this.#refuse(context, late.reason, late.number);
+    else if (!this.#registry.makeRoom()) {
+      this.#refuse(context, "overloaded", this.#registry.settings.comeBackMs);
+    } else this.#restore(context, preparing, claimed, frame);
+  }
+
+  /** Why a client cannot go on with what the store has; undefined: it can. */
+  #refusalOf(context: ChannelHandlerContext, session: SessionOutline, frame: Resume): Refusal | undefined {
+    const { id, token, links, acknowledged, last, atMs } = session;
+    const isIts = id === frame.id && isSameToken(token, frame.token);
+    const isFresh = atMs + this.#registry.settings.retentionMs >= context.loop.wallNow();
+    // If it wants what it has acknowledged, or knows of more than was sent, one of the two has lost messages.
+    const fits = frame.received >= acknowledged && frame.received <= last;
+    if (!isIts || !isFresh) return UNKNOWN;
+    if (frame.link <= links) return { reason: "stale", number: links };
+    return fits ? undefined : UNKNOWN;
   }
 
   #restore(
@@ -507,9 +543,44 @@ export class SessionResponder implements ChannelHandler {
     }
     if (this.#closing !== undefined) return this.#refuseWhileClosing(carrier, carrierContext);
     const { session } = state;
-    if (!session.canGoOn(frame.received)) return carrier.#refuse(carrierContext, "unknown", 0);
+    const { store } = this.#registry.settings;
+    if (store === undefined && !session.canGoOn(frame.received)) {
+      return carrier.#refuse(carrierContext, "unknown", 0);
+    }
     if (frame.link <= session.links) return carrier.#refuse(carrierContext, "stale", session.links);
-    session.countLink(frame.link);
+    if (store === undefined) {
+      session.countLink(frame.link);
+      return this.#takeLink(context, state, carrier, carrierContext, frame);
+    }
+    const preparing = carrier.#prepare();
+    const timer = carrierContext.loop.schedule(CONFIRM_MS, () => {
+      // The store does not answer. What is here may be out of date, and the client must not go on with that.
+      if (carrier.#state === preparing) carrier.#refuseForNow(carrierContext);
+    });
+    // Another process that shares the store may have gone on with the session: then the store says so now.
+    session.countLink(frame.link, () => {
+      timer.cancel();
+      if (carrier.#state !== preparing) return;
+      if (this.#state === state) this.#takeLink(context, state, carrier, carrierContext, frame);
+      else carrier.#resumeSession(carrierContext, frame);
+    });
+  }
+
+  /** The client goes on here, on the carrier's link. */
+  #takeLink(
+    context: ChannelHandlerContext,
+    state: State & { kind: "home" },
+    carrier: SessionResponder,
+    carrierContext: ChannelHandlerContext,
+    frame: Resume,
+  ): void {
+    const { session } = state;
+    if (this.#closing !== undefined) return this.#refuseWhileClosing(carrier, carrierContext);
+    if (this.#hasPeerEnded || !session.canGoOn(frame.received)) {
+      return carrier.#refuse(carrierContext, "unknown", 0);
+    }
+    // Of two that waited for the store the one with the higher number is the later.
+    if (frame.link < session.links) return carrier.#refuse(carrierContext, "stale", session.links);
     const { channel } = context;
     channel.drop("replaced");
     // The application, or the store, may have ended the session.
@@ -610,7 +681,7 @@ export class SessionResponder implements ChannelHandler {
   #prepare(): State & { kind: "preparing" } {
     const state = this.#state;
     if (state.kind === "undecided") state.timer.cancel();
-    const held = state.kind === "undecided" ? state.held : [];
+    const held = state.kind === "undecided" || state.kind === "preparing" ? state.held : [];
     const preparing = { kind: "preparing", held, isShown: this.#isShown } as const;
     this.#state = preparing;
     return preparing;
@@ -634,8 +705,10 @@ export class SessionResponder implements ChannelHandler {
     };
     const failed = (error: unknown) => {
       context.fireExceptionCaught(error);
-      // To say that it is unknown would make the client give up what it has; the store may be back soon.
-      if (this.#state === preparing) this.#refuse(context, "overloaded", this.#registry.settings.comeBackMs);
+      if (this.#state === preparing) {
+        if ((error as Error)?.name === "UnusableSessionError") this.#refuse(context, "unknown", 0);
+        else this.#refuseForNow(context);
+      }
       finished();
     };
     let answer: T | Promise<T>;
@@ -751,6 +824,11 @@ export class SessionResponder implements ChannelHandler {
   }
 
   // --- refusals ---
+
+  /** To say that it is unknown would make the client give up what it has; the store may be back soon. */
+  #refuseForNow(context: ChannelHandlerContext): void {
+    this.#refuse(context, "overloaded", this.#registry.settings.comeBackMs);
+  }
 
   #refuse(context: ChannelHandlerContext, reason: RefusalReason, number: number): void {
     this.#registry.refused();

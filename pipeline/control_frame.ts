@@ -25,7 +25,7 @@ export type ControlFrameKind = "ping" | "pong";
  * assertEquals([ping.kind, ping.length], ["ping", 2]);
  * ```
  */
-export class ControlFrame extends Uint8Array<ArrayBuffer> {
+export class ControlFrame extends Uint8Array {
   /** What it is for. */
   readonly kind: ControlFrameKind;
 

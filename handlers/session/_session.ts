@@ -216,10 +216,15 @@ export class Session {
     this.#saver.save();
   }
 
-  /** It has one more link; of two that say so the one with the higher number is the later. */
-  countLink(number: number): void {
+  /**
+   * It has one more link; of two that say so the one with the higher number is the later.
+   *
+   * @param kept Called once the store knows of it, or the session is gone; at once if there is no store.
+   */
+  countLink(number: number, kept: () => void = () => {}): void {
     this.links = number;
-    if (this.#saver.isKeeping) this.#saver.links(number);
+    if (this.#saver.isKeeping) this.#saver.links(number, kept);
+    else kept();
   }
 
   /** Resolves once the store has all there is. */

@@ -51,6 +51,8 @@ export class SessionSaver {
   #received = 0;
   #acknowledged = 0;
   #links: number | undefined = undefined;
+  /** Those who wait for the store to know of the last link. */
+  #whenLinksKept: (() => void)[] = [];
   #storedMessages = 0;
   #storedReceived = 0;
   #storedAcknowledged = 0;
@@ -101,8 +103,10 @@ export class SessionSaver {
     if (number - this.#storedAcknowledged >= MAX_UNKEPT_ACKNOWLEDGEMENTS) this.save();
   }
 
-  links(count: number): void {
+  /** @param kept Called once the store knows, or will never. */
+  links(count: number, kept: () => void): void {
     this.#links = count;
+    this.#whenLinksKept.push(kept);
     this.save();
   }
 
@@ -147,6 +151,7 @@ export class SessionSaver {
     this.#touch = undefined;
     this.#messages = [];
     if (!this.#isBusy) this.#tellIdle();
+    this.#tellLinksKept(this.#takeLinksKept());
   }
 
   #remove({ store, key, claim }: Keeping): void {
@@ -180,6 +185,7 @@ export class SessionSaver {
     const messages = this.#messages;
     const links = this.#links;
     const [received, acknowledged] = [this.#received, this.#acknowledged];
+    const kept = links === undefined ? [] : this.#takeLinksKept();
     this.#messages = [];
     this.#links = undefined;
     this.#isUntouched = false;
@@ -200,6 +206,7 @@ export class SessionSaver {
       // All or nothing, so nothing was kept.
       this.#messages = [...messages, ...this.#messages];
       this.#links ??= links;
+      this.#whenLinksKept = [...kept, ...this.#whenLinksKept];
       this.#failed(error, keeping);
     };
     this.#isBusy = true;
@@ -209,6 +216,7 @@ export class SessionSaver {
         this.#isBusy = false;
         done();
         if (this.#keeping === keeping) this.#owner.saved();
+        this.#tellLinksKept(kept);
         return;
       }
       result.then(
@@ -216,6 +224,7 @@ export class SessionSaver {
           this.#isBusy = false;
           done();
           if (this.#keeping === keeping) this.#owner.saved();
+          this.#tellLinksKept(kept);
           this.#next();
         },
         (error) => {
@@ -238,10 +247,16 @@ export class SessionSaver {
   }
 
   #failed(error: unknown, keeping: Keeping): void {
-    if (this.#keeping !== keeping) return;
+    if (this.#keeping !== keeping) {
+      this.#tellLinksKept(this.#takeLinksKept());
+      return;
+    }
     if (error instanceof SessionTakenError || (error as Error)?.name === "SessionTakenError") {
+      // Told last: by then the session is given up, and who waits sees that.
+      const kept = this.#takeLinksKept();
       this.stop();
       this.#owner.taken(error as SessionTakenError);
+      this.#tellLinksKept(kept);
       return;
     }
     const waitMs = Math.min(RETRY_FIRST_MS * 2 ** this.#failures, RETRY_LAST_MS);
@@ -250,6 +265,16 @@ export class SessionSaver {
       this.save();
     });
     if (this.#failures++ === 0) this.#owner.failed(error);
+  }
+
+  #takeLinksKept(): (() => void)[] {
+    const waiting = this.#whenLinksKept;
+    if (waiting.length > 0) this.#whenLinksKept = [];
+    return waiting;
+  }
+
+  #tellLinksKept(waiting: readonly (() => void)[]): void {
+    for (const kept of waiting) kept();
   }
 
   #tellIdle(): void {

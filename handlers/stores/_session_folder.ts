@@ -23,8 +23,8 @@ import { mkdir, open, readdir, readFile, rename, rm, stat } from "node:fs/promis
 import { join } from "node:path";
 import process from "node:process";
 import { decodeLog, encodeSnapshot, type SessionLog } from "./_session_log.ts";
-import { firstClaim } from "./_session_record.ts";
-import type { SessionRecord } from "./session_store.ts";
+import { firstClaim, outlineOf } from "./_session_record.ts";
+import type { SessionOutline, SessionRecord } from "./session_store.ts";
 
 /** A session that was taken hold of. */
 export interface HeldFolder {
@@ -66,10 +66,18 @@ export class SessionFolder {
   }
 
   /** @throws {Error} If it is damaged; it has been put aside. */
-  async claim(key: string): Promise<{ held: HeldFolder; record: SessionRecord } | undefined> {
+  async claim(
+    key: string,
+    accept?: (session: SessionOutline) => boolean,
+  ): Promise<{ held: HeldFolder; record: SessionRecord } | undefined> {
     for (;;) {
       const found = await this.#find(key);
       if (found === undefined) return undefined;
+      if (accept !== undefined) {
+        const seen = await this.readLog(this.#path(key, found));
+        if (seen === undefined) continue;
+        if (!accept(outlineOf(seen.record))) return undefined;
+      }
       const path = this.#path(key, found + 1);
       if (!(await this.#moved(this.#path(key, found), path))) continue;
       const log = await this.readLog(path);

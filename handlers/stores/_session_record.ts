@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { SessionChange, SessionRecord } from "./session_store.ts";
+import type { SessionChange, SessionOutline, SessionRecord } from "./session_store.ts";
 
 /** The last moment that a date can name, ms since 1970 (ECMA-262). */
 const LAST_MOMENT_MS = 8.64e15;
@@ -91,9 +91,9 @@ export function changed(
   return { links, received, acknowledged, atMs };
 }
 
-/** The error for a session that is of no use: its reason is for whoever looks after the store. */
-export function cannotUse(key: string, problem: string, options?: ErrorOptions): TypeError {
-  return new TypeError(`Cannot use what is stored of the session ${shown(key)}: ${problem}`, options);
+/** What a claimer is asked about. */
+export function outlineOf({ messages, ...rest }: SessionRecord): SessionOutline {
+  return { ...rest, last: rest.acknowledged + messages.length };
 }
 
 /**

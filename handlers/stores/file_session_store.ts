@@ -12,7 +12,13 @@ import { encodeChange, encodeSnapshot } from "./_session_log.ts";
 import { changed, checkedNew, type SessionCounts } from "./_session_record.ts";
 import { storageError } from "./_storage_error.ts";
 import { Turns } from "./_turns.ts";
-import type { ClaimedSession, SessionChange, SessionRecord, SessionStore } from "./session_store.ts";
+import type {
+  ClaimedSession,
+  SessionChange,
+  SessionOutline,
+  SessionRecord,
+  SessionStore,
+} from "./session_store.ts";
 
 /** Options of {@linkcode FileSessionStore} and {@linkcode fileSessionStore}. */
 export interface FileSessionStoreOptions {
@@ -145,14 +151,17 @@ export class FileSessionStore implements SessionStore, AsyncDisposable {
    * Takes hold of a session.
    *
    * @param key The session's key.
-   * @returns The session, or undefined if there is none.
+   * @param accept Whether to claim what is there. Default: it is claimed.
+   * @returns The session, or undefined if there is none or it was not accepted.
    * @throws {StorageFullError} (rejects) If there is no room to begin a new log.
    * @throws {Error} (rejects) If it was damaged, cannot be read, or the store is closed.
    */
-  async claim(key: string): Promise<ClaimedSession | undefined> {
+  async claim(
+    key: string,
+    accept?: (session: SessionOutline) => boolean,
+  ): Promise<ClaimedSession | undefined> {
     return await this.#inTurn(key, async () => {
-      this.#held.delete(key);
-      const claimed = await this.#folder.claim(key);
+      const claimed = await this.#folder.claim(key, accept);
       if (claimed === undefined) return undefined;
       this.#hold(key, claimed.held, claimed.record);
       return { record: claimed.record, claim: claimed.held.claim };

@@ -6,10 +6,17 @@
 
 import { SessionTakenError } from "../errors.ts";
 import { answerOf, IndexedDatabase } from "./_indexed_db.ts";
-import { cannotUse, changed, checkedNew, firstClaim, problemOf, shown } from "./_session_record.ts";
+import { changed, checkedNew, firstClaim, outlineOf, problemOf, shown } from "./_session_record.ts";
 import { storageError } from "./_storage_error.ts";
 import type { IndexedDb } from "./indexed_db_interval_store.ts";
-import type { ClaimedSession, SessionChange, SessionRecord, SessionStore } from "./session_store.ts";
+import type {
+  ClaimedSession,
+  SessionChange,
+  SessionOutline,
+  SessionRecord,
+  SessionStore,
+} from "./session_store.ts";
+import { UnusableSessionError } from "./unusable_session_error.ts";
 
 /** Options of {@linkcode IndexedDbSessionStore}. */
 export interface IndexedDbSessionStoreOptions {
@@ -90,25 +97,31 @@ export class IndexedDbSessionStore implements SessionStore, AsyncDisposable {
    * Takes hold of a session.
    *
    * @param key The session's key.
-   * @returns The session, or undefined if there is none.
-   * @throws {TypeError} (rejects) If what is there is no session or of another version (it stays until it is replaced or expires), or there is no indexedDB.
+   * @param accept Whether to claim what is there. Default: it is claimed.
+   * @returns The session, or undefined if there is none or it was not accepted.
+   * @throws {UnusableSessionError} (rejects) If what is there is no session or of another version. It stays until it is replaced or expires.
+   * @throws {TypeError} (rejects) If there is no indexedDB.
    */
-  async claim(key: string): Promise<ClaimedSession | undefined> {
+  async claim(
+    key: string,
+    accept?: (session: SessionOutline) => boolean,
+  ): Promise<ClaimedSession | undefined> {
     return await this.#transact(key, async (sessions, stored) => {
       const row = await answerOf(sessions.get(key));
       if (row === undefined) return undefined;
       const problem = problemOfRow(row);
-      if (problem !== undefined) throw cannotUse(key, problem);
+      if (problem !== undefined) throw new UnusableSessionError(key, problem);
       const { id, token, links, received, acknowledged, atMs, last } = row as Row;
       const waiting = last - acknowledged;
       if (waiting > await answerOf(stored.count())) {
-        throw cannotUse(key, `not all of its ${waiting} messages are there`);
+        throw new UnusableSessionError(key, `not all of its ${waiting} messages are there`);
       }
       const numbers = Array.from({ length: waiting }, (_, i) => acknowledged + 1 + i);
       const messages = await Promise.all(numbers.map((number) => answerOf(stored.get([key, number]))));
       const record = { id, token, links, received, acknowledged, messages, atMs };
       const damage = problemOf(record);
-      if (damage !== undefined) throw cannotUse(key, damage);
+      if (damage !== undefined) throw new UnusableSessionError(key, damage);
+      if (accept?.(outlineOf(record)) === false) return undefined;
       const claim = row.claim + 1;
       sessions.put({ ...row, claim }, key);
       return { record, claim };

@@ -6,11 +6,18 @@
 
 import { SessionTakenError } from "../errors.ts";
 import { fromBase64, toBase64 } from "./_base64.ts";
-import { cannotUse, changed, checkedNew, firstClaim, problemOf, shown } from "./_session_record.ts";
+import { changed, checkedNew, firstClaim, outlineOf, problemOf, shown } from "./_session_record.ts";
 import { storageError } from "./_storage_error.ts";
 import { storageHere } from "./_web_storage.ts";
 import type { KeyValueStorage } from "./local_storage_interval_store.ts";
-import type { ClaimedSession, SessionChange, SessionRecord, SessionStore } from "./session_store.ts";
+import type {
+  ClaimedSession,
+  SessionChange,
+  SessionOutline,
+  SessionRecord,
+  SessionStore,
+} from "./session_store.ts";
+import { UnusableSessionError } from "./unusable_session_error.ts";
 
 /** Options of {@linkcode LocalStorageSessionStore}. */
 export interface LocalStorageSessionStoreOptions {
@@ -103,14 +110,16 @@ export class LocalStorageSessionStore implements SessionStore {
    * Takes hold of a session.
    *
    * @param key The session's key.
-   * @returns The session, or undefined if there is none.
-   * @throws {TypeError} If what is there is no session, or of another version. It stays until it is replaced or expires.
+   * @param accept Whether to claim what is there. Default: it is claimed.
+   * @returns The session, or undefined if there is none or it was not accepted.
+   * @throws {UnusableSessionError} If what is there is no session, or of another version. It stays until it is replaced or expires.
    * @throws {StorageFullError} If there is no room even for another claim.
    */
-  claim(key: string): ClaimedSession | undefined {
+  claim(key: string, accept?: (session: SessionOutline) => boolean): ClaimedSession | undefined {
     if (this.#storage.getItem(this.#nameOf(key)) === null) return undefined;
     const value = this.#parsed(key);
     const record = recordOf(key, value);
+    if (accept?.(outlineOf(record)) === false) return undefined;
     const row = value as Row;
     const claim = row.claim + 1;
     this.#write(key, { ...row, claim });
@@ -197,22 +206,28 @@ function parsed(text: string | null): unknown {
 
 /** @throws {TypeError} If the value is no row, or holds no session. */
 function recordOf(key: string, value: unknown): SessionRecord {
-  if (typeof value !== "object" || value === null) throw cannotUse(key, "it is no JSON of an object");
-  const { version, claim, id, token, links, received, acknowledged, messages, atMs } = value as Row;
-  if (version !== VERSION) throw cannotUse(key, `its version must be ${VERSION}, got ${shown(version)}`);
-  if (!Number.isSafeInteger(claim)) {
-    throw cannotUse(key, `its claim must be a whole number, got ${shown(claim)}`);
+  if (typeof value !== "object" || value === null) {
+    throw new UnusableSessionError(key, "it is no JSON of an object");
   }
-  if (!Array.isArray(messages)) throw cannotUse(key, `messages must be a list, got ${shown(messages)}`);
+  const { version, claim, id, token, links, received, acknowledged, messages, atMs } = value as Row;
+  if (version !== VERSION) {
+    throw new UnusableSessionError(key, `its version must be ${VERSION}, got ${shown(version)}`);
+  }
+  if (!Number.isSafeInteger(claim)) {
+    throw new UnusableSessionError(key, `its claim must be a whole number, got ${shown(claim)}`);
+  }
+  if (!Array.isArray(messages)) {
+    throw new UnusableSessionError(key, `messages must be a list, got ${shown(messages)}`);
+  }
   let bytes: Uint8Array[];
   try {
     bytes = messages.map(fromBase64);
   } catch (cause) {
-    throw cannotUse(key, "a message is no base64", { cause });
+    throw new UnusableSessionError(key, "a message is no base64", { cause });
   }
   const record = { id, token, links, received, acknowledged, messages: bytes, atMs };
   const problem = problemOf(record);
-  if (problem !== undefined) throw cannotUse(key, problem);
+  if (problem !== undefined) throw new UnusableSessionError(key, problem);
   return record;
 }
 

@@ -6,8 +6,14 @@
 
 import { checkedCount } from "../_checks.ts";
 import { SessionTakenError } from "../errors.ts";
-import { changed, checkedNew, type SessionCounts } from "./_session_record.ts";
-import type { ClaimedSession, SessionChange, SessionRecord, SessionStore } from "./session_store.ts";
+import { changed, checkedNew, outlineOf, type SessionCounts } from "./_session_record.ts";
+import type {
+  ClaimedSession,
+  SessionChange,
+  SessionOutline,
+  SessionRecord,
+  SessionStore,
+} from "./session_store.ts";
 
 /** Options of {@linkcode MemorySessionStore}. */
 export interface MemorySessionStoreOptions {
@@ -108,15 +114,18 @@ export class MemorySessionStore implements SessionStore {
    * Takes hold of a session.
    *
    * @param key The session's key.
-   * @returns The session, or undefined if there is none.
+   * @param accept Whether to claim what is there. Default: it is claimed.
+   * @returns The session, or undefined if there is none or it was not accepted.
    */
-  claim(key: string): ClaimedSession | undefined {
+  claim(key: string, accept?: (session: SessionOutline) => boolean): ClaimedSession | undefined {
     const kept = this.#sessions.get(key);
     if (kept === undefined) return undefined;
+    const { id, token, counts, messages } = kept;
+    const record = { id, token, ...counts, messages: [...messages] };
+    if (accept?.(outlineOf(record)) === false) return undefined;
     kept.claim = ++this.#lastClaim;
     this.#touch(key, kept);
-    const { claim, id, token, counts, messages } = kept;
-    return { record: { id, token, ...counts, messages: [...messages] }, claim };
+    return { record, claim: kept.claim };
   }
 
   /**

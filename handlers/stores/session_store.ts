@@ -4,6 +4,8 @@
  * @module
  */
 
+export * from "./unusable_session_error.ts";
+
 /** What a side has to know to go on with a session. Plain data, so that any store can keep it. */
 export interface SessionRecord {
   /** Which session it is: 32 hexadecimal digits, made by the server. */
@@ -20,6 +22,12 @@ export interface SessionRecord {
   readonly messages: readonly Uint8Array[];
   /** When it was last in use, ms since 1970. */
   readonly atMs: number;
+}
+
+/** What a store has of a session before it is claimed, for the claimer to judge. */
+export interface SessionOutline extends Omit<SessionRecord, "messages"> {
+  /** The number of the last own message, acknowledged or not; 0: none. */
+  readonly last: number;
 }
 
 /** What became of a session since the store was told last. What is absent has not changed. */
@@ -91,12 +99,20 @@ export interface SessionStore {
    * Takes hold of a session.
    *
    * @param key The session's key.
-   * @returns The session, or undefined if there is none.
-   * @throws {Error} (or rejects) If it cannot be read, or what is there is no such record.
+   * @param accept Asked before anything happens whether to claim what is there; false leaves it to its holder. It may
+   *   be asked again, about what has changed meanwhile: the last answer counts. Default: it is claimed.
+   * @returns The session, or undefined if there is none or it was not accepted.
+   * @throws {UnusableSessionError} (or rejects) If what is there is no session, or of another version.
+   * @throws {Error} (or rejects) If it cannot be read.
    */
-  claim(key: string): ClaimedSession | undefined | Promise<ClaimedSession | undefined>;
+  claim(
+    key: string,
+    accept?: (session: SessionOutline) => boolean,
+  ): ClaimedSession | undefined | Promise<ClaimedSession | undefined>;
   /**
-   * Keeps what changed, all of it or nothing.
+   * Keeps what changed, all of it or nothing. Where a store that is reached
+   * over a network fails, nobody may know which of the two it was: who asks
+   * again gives the same messages first, and then those that came since.
    *
    * @param key The session's key.
    * @param claim What {@linkcode claim} or {@linkcode create} gave.
@@ -114,7 +130,8 @@ export interface SessionStore {
    */
   remove(key: string, claim: number): void | Promise<void>;
   /**
-   * Forgets all sessions that were last in use before a time.
+   * Forgets all sessions that were last in use before a time. A store that
+   * does so by itself has nothing to do here.
    *
    * @param beforeMs The time, ms since 1970.
    * @returns How many there were.

@@ -19,10 +19,10 @@ type LinkSocket = Socket & { [LINK]?: TcpLink };
 
 /** Carries bytes over a socket that is connected (and, for TLS, secured). */
 export class TcpLink extends BaseLink {
-  readonly localAddress: string;
-  readonly remoteAddress: string;
   readonly #socket: LinkSocket;
-  readonly #queue = new WriteQueue(false);
+  readonly #scheme: string;
+  /** There while something waits to be sent. */
+  #queue: WriteQueue | undefined = undefined;
   /** Whether a part is with the platform. One at a time: Node joins what waits into one write, which hides progress. */
   #isWriting = false;
   #isAsked = false;
@@ -36,14 +36,22 @@ export class TcpLink extends BaseLink {
   constructor(socket: Socket, scheme: string, loop: EventLoop) {
     super(loop);
     this.#socket = socket;
-    this.localAddress = endAddress(scheme, socket.localAddress, socket.localPort);
-    this.remoteAddress = endAddress(scheme, socket.remoteAddress, socket.remotePort);
+    this.#scheme = scheme;
     this.#socket[LINK] = this;
     socket.pause();
     socket.on("data", onData);
     socket.on("end", onEnd);
     socket.on("error", onError);
     socket.on("close", onClose);
+  }
+
+  // Made when asked for: the socket and its strings would take 400 bytes a link, and few ask.
+  get localAddress(): string {
+    return endAddress(this.#scheme, this.#socket.localAddress, this.#socket.localPort);
+  }
+
+  get remoteAddress(): string {
+    return endAddress(this.#scheme, this.#socket.remoteAddress, this.#socket.remotePort);
   }
 
   read(): void {
@@ -54,11 +62,11 @@ export class TcpLink extends BaseLink {
   }
 
   write(message: WireMessage): void {
-    if (this.receiver !== undefined) this.#queue.add(message);
+    if (this.receiver !== undefined) (this.#queue ??= WriteQueue.borrow()).add(message);
   }
 
   flush(): void {
-    this.#queue.flush();
+    this.#queue?.flush();
     this.#pump();
   }
 
@@ -71,8 +79,8 @@ export class TcpLink extends BaseLink {
 
   protected override release(abort: boolean): void {
     // A peer that got only a part must not take it for the whole.
-    const isTruncated = this.#isWriting || !this.#queue.isDrained;
-    this.#queue.clear();
+    const isTruncated = this.#isWriting || this.#queue?.isDrained === false;
+    this.#queue = undefined;
     if (this.#socket.destroyed) return;
     if ((abort || isTruncated) && isResettable(this.#socket)) this.#socket.resetAndDestroy();
     else this.#socket.destroy();
@@ -80,7 +88,12 @@ export class TcpLink extends BaseLink {
 
   #pump(): void {
     if (this.#isWriting || !this.isUp) return;
-    const part = this.#queue.take(PART_BYTES);
+    const queue = this.#queue;
+    const part = queue?.take(PART_BYTES);
+    if (queue?.isEmpty) {
+      this.#queue = undefined;
+      queue.giveBack();
+    }
     if (part === undefined) {
       if (this.isClosing) this.#socket.end();
       return;
@@ -136,7 +149,7 @@ function onClose(this: LinkSocket): void {
   events.close(this[LINK]!);
 }
 
-/** A TLS socket has the method and throws. */
+/** A TLS socket has the method and throws; after end() Node cannot reset, and would never let the socket go. */
 function isResettable(socket: Socket): boolean {
-  return !("encrypted" in socket) && typeof socket.resetAndDestroy === "function";
+  return !("encrypted" in socket) && !socket.writableEnded && typeof socket.resetAndDestroy === "function";
 }

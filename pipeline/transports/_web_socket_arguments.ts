@@ -23,10 +23,11 @@ export function constructorArguments(
   address: string,
   credentials: unknown,
 ): readonly unknown[] {
-  const { protocols = [], headers } = (credentials ?? {}) as WebSocketCredentials;
+  const { protocols = [], headers, options } = (credentials ?? {}) as WebSocketCredentials;
   const offered = typeof protocols === "string" ? [protocols] : [...protocols];
-  if (headers === undefined) return [offered];
-  if (WebSocket.length >= 3) return [offered, { headers }];
+  const takesOptions = WebSocket.length >= 3;
+  if (headers === undefined) return takesOptions && options !== undefined ? [offered, options] : [offered];
+  if (takesOptions) return [offered, { ...options, headers }];
   if (isGlobalOutsideBrowser(WebSocket)) return [{ protocols: offered, headers }];
   throw new TypeError(`Cannot connect to ${address}: this WebSocket class cannot send headers`);
 }

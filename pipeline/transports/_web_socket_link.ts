@@ -4,12 +4,14 @@
  * @module
  */
 
+import { ControlFrame } from "../control_frame.ts";
 import type { EventLoop, Timer } from "../event_loop.ts";
 import type { LinkDownReason } from "../link_event.ts";
+import { PeerError } from "../peer_error.ts";
 import type { WireMessage } from "../transport.ts";
 import { BaseLink } from "./_link.ts";
 import { byteLength } from "./_write_queue.ts";
-import type { WebSocketLike } from "./web_socket.ts";
+import type { WebSocketEnd, WebSocketLike, WebSocketLink } from "./web_socket.ts";
 
 /** `readyState` of a socket that can send. */
 const OPEN = 1;
@@ -21,13 +23,16 @@ const LONGEST_POLL_MS = 50;
 /** What the class of npm's `ws` has beyond the standard. */
 interface NodeSocket extends WebSocketLike {
   send(data: WireMessage, callback?: (error?: Error) => void): void;
+  ping(data: Uint8Array, mask?: boolean, callback?: (error?: Error) => void): void;
+  on(event: "pong", listener: (data: Uint8Array) => void): unknown;
+  off(event: "pong", listener: (data: Uint8Array) => void): unknown;
   pause(): void;
   resume(): void;
   terminate(): void;
 }
 
-/** What a {@linkcode WebSocketLink} needs. */
-export interface WebSocketLinkOptions {
+/** What a {@linkcode SocketLink} needs. */
+export interface SocketLinkOptions {
   readonly loop: EventLoop;
   /** How much may wait for a reader, bytes. */
   readonly maxQueuedBytes: number;
@@ -36,9 +41,10 @@ export interface WebSocketLinkOptions {
 }
 
 /** Carries messages over a WebSocket that is open. */
-export class WebSocketLink extends BaseLink {
+export class SocketLink extends BaseLink implements WebSocketLink {
   readonly localAddress: string;
   readonly remoteAddress: string;
+  end: WebSocketEnd | undefined = undefined;
   readonly #socket: WebSocketLike;
   readonly #maxQueuedBytes: number;
   /** Came in and nobody asked for it: a WebSocket cannot be told to wait. */
@@ -53,10 +59,15 @@ export class WebSocketLink extends BaseLink {
   #pollTimer: Timer | undefined = undefined;
   #pollMs = FIRST_POLL_MS;
   #error: Error | undefined = undefined;
-  /** The peer's close, which is told after what came before it was read. */
-  #end: Meaning | undefined = undefined;
+  /** What the peer's close means, which is told after what came before it was read. */
+  #meaning: Meaning | undefined = undefined;
+  /** With which arguments the socket is closed. */
+  #farewell: [code?: number, reason?: string] = [1000];
+  /** Pings that were not answered; a pong that nobody asked for is nobody's message. */
+  #pings = 0;
+  #onPong: ((data: Uint8Array) => void) | undefined = undefined;
 
-  constructor(socket: WebSocketLike, options: WebSocketLinkOptions) {
+  constructor(socket: WebSocketLike, options: SocketLinkOptions) {
     super(options.loop);
     this.#socket = socket;
     this.#maxQueuedBytes = options.maxQueuedBytes;
@@ -66,16 +77,34 @@ export class WebSocketLink extends BaseLink {
     socket.onopen = null;
     socket.onmessage = (event) => this.#received(event.data);
     socket.onerror = (event) => this.#error = errorOf(event);
-    socket.onclose = (event) => this.#closed(event.code, event.reason);
+    socket.onclose = (event) => this.#closed(event.code, event.reason, event.wasClean);
+  }
+
+  get protocol(): string {
+    return this.#socket.protocol ?? "";
+  }
+
+  get extensions(): string {
+    return this.#socket.extensions ?? "";
+  }
+
+  closeWith(code?: number, reason?: string): void {
+    this.#farewell = code === undefined
+      ? []
+      : reason === undefined || reason === ""
+      ? [code]
+      : [code, reason];
+    this.close();
   }
 
   read(): void {
     if (this.receiver === undefined) return;
     this.#isAsked = true;
-    if (this.#unread.length > 0) this.#deliverTimer ??= this.loop.schedule(0, WebSocketLink.#deliver, this);
+    if (this.#unread.length > 0) this.#deliverTimer ??= this.loop.schedule(0, SocketLink.#deliver, this);
   }
 
   write(message: WireMessage): void {
+    if (message instanceof ControlFrame) this.#listenForPongs();
     if (this.receiver !== undefined) this.#unsent.push(message);
   }
 
@@ -86,16 +115,17 @@ export class WebSocketLink extends BaseLink {
     if (reportsSends(this.#socket)) return this.#sendReported(this.#socket, messages);
     for (const message of messages) {
       this.#unreported += byteLength(message);
-      this.#socket.send(message);
+      if (message instanceof ControlFrame) this.#control(message);
+      else this.#socket.send(message);
     }
     this.#pollMs = FIRST_POLL_MS;
-    this.#pollTimer ??= this.loop.schedule(0, WebSocketLink.#poll, this);
+    this.#pollTimer ??= this.loop.schedule(0, SocketLink.#poll, this);
   }
 
   protected override shutdown(): void {
     this.#dropUnread();
-    this.#socket.close(1000);
-    if (this.#end !== undefined) this.#deliverTimer ??= this.loop.schedule(0, WebSocketLink.#deliver, this);
+    this.#socket.close(...this.#farewell);
+    if (this.#meaning !== undefined) this.#deliverTimer ??= this.loop.schedule(0, SocketLink.#deliver, this);
   }
 
   protected override release(): void {
@@ -104,6 +134,7 @@ export class WebSocketLink extends BaseLink {
     this.#deliverTimer?.cancel();
     this.#pollTimer?.cancel();
     const socket = this.#socket;
+    if (this.#onPong !== undefined) (socket as NodeSocket).off("pong", this.#onPong);
     socket.onmessage = null;
     socket.onclose = null;
     socket.onerror = ignore; // not null: in Node an error that nobody listens to ends the process
@@ -114,7 +145,7 @@ export class WebSocketLink extends BaseLink {
   #received(data: unknown): void {
     const sink = this.receiver;
     if (sink === undefined && this.isClosing) return;
-    const message = typeof data === "string" ? data : asBytes(data);
+    const message = typeof data === "string" || data instanceof ControlFrame ? data : asBytes(data);
     if (sink !== undefined && this.#isAsked && this.#unread.length === 0) {
       this.#isAsked = false;
       sink.onRead(message);
@@ -140,7 +171,7 @@ export class WebSocketLink extends BaseLink {
     this.down("error", error);
   }
 
-  static #deliver(link: WebSocketLink): void {
+  static #deliver(link: SocketLink): void {
     link.#deliverTimer = undefined;
     const sink = link.receiver;
     if (sink !== undefined && link.#isAsked && link.#unread.length > 0) {
@@ -166,33 +197,61 @@ export class WebSocketLink extends BaseLink {
     let bytes = 0;
     messages.forEach((message, index) => {
       bytes += byteLength(message);
-      if (index < messages.length - 1) socket.send(message);
-      else socket.send(message, (error) => error ?? this.flushed(bytes));
+      const sent = (error?: Error) => error ?? this.flushed(bytes);
+      if (message instanceof ControlFrame) {
+        this.#control(message, index < messages.length - 1 ? undefined : sent);
+      } else if (index < messages.length - 1) socket.send(message);
+      else socket.send(message, sent);
     });
   }
 
+  /** Only a ping can be sent: whoever gets one answers by itself. */
+  #control(frame: ControlFrame, sent?: (error?: Error) => void): void {
+    this.#pings++;
+    // A plain view, as classes differ in what they make of a subclass.
+    const payload = new Uint8Array(frame);
+    if (sent === undefined) (this.#socket as NodeSocket).ping(payload);
+    else (this.#socket as NodeSocket).ping(payload, undefined, sent);
+  }
+
+  #listenForPongs(): void {
+    if (!isPinging(this.#socket)) {
+      throw new TypeError("Cannot write: this WebSocket class cannot send control frames");
+    }
+    if (this.#onPong !== undefined) return;
+    this.#onPong = (payload) => {
+      if (this.#pings === 0 || !this.isUp) return;
+      this.#pings--;
+      this.#received(new ControlFrame("pong", payload));
+    };
+    this.#socket.on("pong", this.#onPong);
+  }
+
   /** Reports what `bufferedAmount` no longer holds. Runs only while something is unreported. */
-  static #poll(link: WebSocketLink): void {
+  static #poll(link: SocketLink): void {
     link.#pollTimer = undefined;
-    const held = link.#socket.bufferedAmount;
+    // React Native's class declares it and never sets it.
+    const held = link.#socket.bufferedAmount ?? 0;
     const bytes = Math.max(0, link.#unreported - held);
     link.#unreported -= bytes;
     if (held > 0) {
-      link.#pollTimer = link.loop.schedule(link.#pollMs, WebSocketLink.#poll, link);
+      link.#pollTimer = link.loop.schedule(link.#pollMs, SocketLink.#poll, link);
       link.#pollMs = Math.min(2 * link.#pollMs, LONGEST_POLL_MS);
     }
     if (bytes > 0 || held === 0) link.flushed(bytes);
   }
 
-  #closed(code: number, reason: string): void {
-    const end = meaningOf(code, reason, this.#error);
-    if (end[0] === "reset") return this.down(...end);
-    this.#end = end;
+  #closed(code: number, reason: string, wasClean = code >= 1000 && code !== 1006): void {
+    const meaning = meaningOf(code, reason, this.#error);
+    // Deno gives 0 where the standard says 1006.
+    this.end = { code: code < 1000 ? 1006 : code, reason, wasClean };
+    if (meaning[0] === "reset") return this.down(...meaning);
+    this.#meaning = meaning;
     this.#endIfRead();
   }
 
   #endIfRead(): void {
-    if (this.#end !== undefined && this.#unread.length === 0) this.down(...this.#end);
+    if (this.#meaning !== undefined && this.#unread.length === 0) this.down(...this.#meaning);
   }
 }
 
@@ -209,7 +268,8 @@ function meaningOf(
 ): [LinkDownReason, Error | undefined] {
   if (code === 1000 || code === 1001 || code === 1005) return ["remoteClosed", undefined];
   if (code === 1006 || code < 1000) return ["reset", error];
-  return ["remoteClosed", new Error(`The peer closed with code ${code}${reason && `: ${reason}`}`)];
+  const message = `The peer closed with code ${code}${reason && `: ${reason}`}`;
+  return ["remoteClosed", new PeerError(message, { protocol: "websocket", code, reason })];
 }
 
 /** The error in an event, where the class tells one. Browsers tell nothing, lest a page scan the network. */
@@ -227,6 +287,10 @@ function asBytes(data: unknown): Uint8Array {
 /** Whether `send` takes a callback; the standard one has a single parameter. */
 function reportsSends(socket: WebSocketLike): socket is NodeSocket {
   return socket.send.length >= 3;
+}
+
+function isPinging(socket: WebSocketLike): socket is NodeSocket {
+  return typeof (socket as NodeSocket).ping === "function" && typeof (socket as NodeSocket).on === "function";
 }
 
 function isPausable(socket: WebSocketLike): socket is NodeSocket {

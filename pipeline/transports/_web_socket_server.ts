@@ -7,7 +7,7 @@
 import type { Listener, ListenOptions } from "../transport.ts";
 import { endAddress } from "./_address.ts";
 import { asError, detailOf } from "./_failure.ts";
-import { WebSocketLink } from "./_web_socket_link.ts";
+import { SocketLink } from "./_web_socket_link.ts";
 import type { WebSocketLike, WebSocketServerClass } from "./web_socket.ts";
 
 /** Where and how to listen. */
@@ -75,7 +75,7 @@ export function listenInDeno(deno: Deno, target: Target): Promise<Listener> {
     links++;
     socket.addEventListener("close", gone);
     socket.onopen = () =>
-      onLink(new WebSocketLink(socket, { loop, maxQueuedBytes, localAddress: address, remoteAddress }));
+      onLink(new SocketLink(socket, { loop, maxQueuedBytes, localAddress: address, remoteAddress }));
     return response;
   };
 
@@ -127,7 +127,7 @@ export function listenWithServer(Server: WebSocketServerClass, target: Target): 
       "connection",
       (socket: WebSocketLike, request: { socket: { remoteAddress?: string; remotePort?: number } }) => {
         const remoteAddress = endAddress("ws", request.socket.remoteAddress, request.socket.remotePort);
-        onLink(new WebSocketLink(socket, { loop, maxQueuedBytes, localAddress: address, remoteAddress }));
+        onLink(new SocketLink(socket, { loop, maxQueuedBytes, localAddress: address, remoteAddress }));
       },
     );
     server.on("listening", () => {

@@ -28,6 +28,8 @@ export function byteLength(message: WireMessage): number {
  * or, for a byte stream, in parts: large messages are cut, small ones gathered.
  */
 export class WriteQueue {
+  /** One that is empty and nobody's. */
+  static #spare: WriteQueue | undefined = undefined;
   readonly #keepsMessages: boolean;
   #messages: WireMessage[] = [];
   /** First message that was not taken entirely. */
@@ -42,6 +44,27 @@ export class WriteQueue {
     this.#keepsMessages = keepsMessages;
   }
 
+  /**
+   * A queue for bytes, to be given back once it is empty. A link has something
+   * to send for a moment only: one queue serves very many of them, where each
+   * would keep 200 bytes for a queue of its own.
+   */
+  static borrow(): WriteQueue {
+    const queue = WriteQueue.#spare ?? new WriteQueue(false);
+    WriteQueue.#spare = undefined;
+    return queue;
+  }
+
+  /** Lets another link have it. It must be empty. */
+  giveBack(): void {
+    WriteQueue.#spare = this;
+  }
+
+  /** Whether nothing is left in it. */
+  get isEmpty(): boolean {
+    return this.#messages.length === 0;
+  }
+
   /** Whether everything flushed was taken. */
   get isDrained(): boolean {
     return this.#head === this.#end;
@@ -49,9 +72,10 @@ export class WriteQueue {
 
   /** Puts a message at the end. */
   add(message: WireMessage): void {
-    this.#messages.push(
-      typeof message === "string" && !this.#keepsMessages ? encoder.encode(message) : message,
-    );
+    const kept = typeof message === "string" && !this.#keepsMessages ? encoder.encode(message) : message;
+    // A literal holds one; an array that is pushed to makes room for seventeen.
+    if (this.#messages.length === 0) this.#messages = [kept];
+    else this.#messages.push(kept);
   }
 
   /** Lets what was added so far be taken. */

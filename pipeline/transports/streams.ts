@@ -1,12 +1,15 @@
 /**
- * Links over web streams: whatever offers a readable and a writable side.
+ * Web streams: links over whatever offers a readable and a writable side, and
+ * a channel as such a pair.
  *
  * @module
  */
 
+import type { Channel } from "../channel.ts";
 import { ConnectError } from "../errors.ts";
 import type { EventLoop } from "../event_loop.ts";
 import type { ConnectOptions, Link, Remote, Transport } from "../transport.ts";
+import { channelStreams } from "./_channel_streams.ts";
 import { detailOf, givenUp } from "./_failure.ts";
 import { StreamLink } from "./_stream_link.ts";
 
@@ -115,6 +118,82 @@ export function streamLink(pair: StreamPair, options: StreamLinkOptions): Link {
  */
 export function streams(options: StreamsOptions): Transport {
   return new StreamsTransport(options);
+}
+
+/** Options of {@linkcode asStreams}. */
+export interface AsStreamsOptions {
+  /**
+   * How much is read ahead of whoever reads the stream, bytes. The answers to
+   * heartbeats come behind what is not read: a reader that stops for seconds
+   * with more than this before it would take its link for dead. Default: 1 MiB.
+   */
+  readonly readableHighWaterMark?: number;
+  /**
+   * Whether the streams outlive their links. Only where a session below loses
+   * nothing (`keepAlive({ session: {} })`), or there would be a hole in the
+   * stream. Default: false.
+   */
+  readonly acrossLinks?: boolean;
+}
+
+/** A channel's two directions. */
+export interface ChannelStreams {
+  /** What the peer sends. */
+  readonly readable: ReadableStream<Uint8Array>;
+  /** What goes to the peer. */
+  readonly writable: WritableStream<Uint8Array>;
+}
+
+/**
+ * A channel as two web streams of bytes, for whatever wants them. The channel
+ * may have a link already or be connected later; what is written before waits.
+ * The streams are the channel's last handler, and close it.
+ *
+ * - Backpressure works both ways: data is read while less than
+ *   `readableHighWaterMark` waits in the stream, and a write is done once the
+ *   channel is writable.
+ * - Closing the writable side closes the channel once all has left. A channel
+ *   has no half that is open: what the peer sends after that is discarded, and
+ *   the readable side ends. Aborting it drops the link at once.
+ * - Canceling the readable side discards what comes; the writable side goes on.
+ * - The peer's orderly end closes the readable side. Any other end of the link
+ *   fails both with a `LinkDownError`, or with the `PeerError` of a peer that
+ *   said why. So does a try to connect that fails, with its error. A protocol
+ *   on a byte stream cannot go on on another link, so a `ReconnectHandler`
+ *   below makes sense only with a session and `acrossLinks`.
+ *
+ * @param channel The channel, whose pipeline is to give and take `Uint8Array`s: no codec.
+ * @param options See {@linkcode AsStreamsOptions}.
+ * @returns The streams.
+ *
+ * @example Echo
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { Bootstrap, ServerBootstrap } from "@longlink/pipeline";
+ * import { memory } from "@longlink/pipeline/transports/memory";
+ * import { asStreams } from "@longlink/pipeline/transports/streams";
+ *
+ * const transport = memory();
+ * const server = await new ServerBootstrap({
+ *   transport,
+ *   pipeline: (_pipeline, channel) => {
+ *     const { readable, writable } = asStreams(channel);
+ *     readable.pipeTo(writable);
+ *   },
+ * }).listen("memory://echo");
+ *
+ * const { readable, writable } = asStreams(await new Bootstrap({ transport }).connect("memory://echo"));
+ * const writer = writable.getWriter();
+ * await writer.write(new Uint8Array([1, 2, 3]));
+ * const reader = readable.getReader();
+ * assertEquals((await reader.read()).value, new Uint8Array([1, 2, 3]));
+ * await writer.close();
+ * assertEquals((await reader.read()).done, true);
+ * await server.close();
+ * ```
+ */
+export function asStreams(channel: Channel, options: AsStreamsOptions = {}): ChannelStreams {
+  return channelStreams(channel, options);
 }
 
 class StreamsTransport implements Transport {

@@ -11,7 +11,7 @@ import { cannotParse } from "./_address.ts";
 import { withoutSecrets } from "../_without_secrets.ts";
 import { detailOf, givenUp } from "./_failure.ts";
 import { constructorArguments } from "./_web_socket_arguments.ts";
-import { errorOf, WebSocketLink } from "./_web_socket_link.ts";
+import { errorOf, SocketLink } from "./_web_socket_link.ts";
 import { deno, listenInDeno, listenWithServer } from "./_web_socket_server.ts";
 
 /** The part of the WebSocket interface (WHATWG) that is used. */
@@ -22,6 +22,10 @@ export interface WebSocketLike {
   readonly readyState: number;
   /** How many bytes were given to `send` and have not left. */
   readonly bufferedAmount: number;
+  /** The subprotocol that the server chose. */
+  readonly protocol?: string;
+  /** The extensions that the server chose. */
+  readonly extensions?: string;
   /** Called when the handshake is done. */
   // deno-lint-ignore no-explicit-any
   onopen: ((event: any) => unknown) | null;
@@ -69,6 +73,41 @@ export interface WebSocketCredentials {
    * send any: put a short-lived ticket into the address or `protocols` there.
    */
   readonly headers?: Readonly<Record<string, string>>;
+  /** What else the class takes as its third argument (npm's `ws`: a TLS certificate, an agent); others take none. */
+  readonly options?: object;
+}
+
+/** How a WebSocket ended. */
+export interface WebSocketEnd {
+  /** The close code (RFC 6455, section 7.4); 1005: a close frame without one, 1006: none came. */
+  readonly code: number;
+  /** The peer's reason, or "". */
+  readonly reason: string;
+  /** Whether the closing handshake was done. */
+  readonly wasClean: boolean;
+}
+
+/** What a link over WebSocket has beyond others. */
+export interface WebSocketLink extends Link {
+  /** The subprotocol that the server chose, or "". */
+  readonly protocol: string;
+  /** The extensions that the server chose, or "". */
+  readonly extensions: string;
+  /** How it ended; undefined until then, and where this side gave up waiting for the peer's close frame. */
+  readonly end: WebSocketEnd | undefined;
+  /**
+   * Closes like {@linkcode Link.close}, which says 1000, with another code.
+   *
+   * @param code 1000, or 3000 to 4999. Default: none is sent.
+   * @param reason At most 123 bytes of UTF-8.
+   */
+  closeWith(code?: number, reason?: string): void;
+}
+
+/** What {@linkcode webSocket} makes: a transport whose links say more. */
+export interface WebSocketTransport extends Transport {
+  /** Makes one link; see {@linkcode Transport.connect}. */
+  connect(remote: Remote, options: ConnectOptions): Promise<WebSocketLink>;
 }
 
 /** Options of {@linkcode webSocket}. */
@@ -95,9 +134,9 @@ const DEFAULT_MAX_QUEUED_BYTES = 1024 * 1024;
  * Links over WebSocket (`ws://` and `wss://`). Messages are kept: one write
  * arrives as one read, text as text.
  *
- * Close codes 1000, 1001 and none mean `remoteClosed`; others too, with an
- * error that names the code and the reason; an end without a close frame means
- * `reset`. Flush progress is what the class tells: npm's `ws` reports whole
+ * Close codes 1000, 1001 and none mean `remoteClosed`; others too, with a
+ * `PeerError` that has the code and the reason; an end without a close frame
+ * means `reset`. Flush progress is what the class tells: npm's `ws` reports whole
  * messages, elsewhere `bufferedAmount` is looked at while it is above 0.
  *
  * `abort()` cuts the connection where the class can (`terminate()` of npm's
@@ -133,11 +172,11 @@ const DEFAULT_MAX_QUEUED_BYTES = 1024 * 1024;
  * await listener.close();
  * ```
  */
-export function webSocket(options: WebSocketOptions = {}): Transport {
-  return new WebSocketTransport(options);
+export function webSocket(options: WebSocketOptions = {}): WebSocketTransport {
+  return new SocketTransport(options);
 }
 
-class WebSocketTransport implements Transport {
+class SocketTransport implements WebSocketTransport {
   readonly name = "websocket";
   readonly keepsMessages = true;
   readonly #options: WebSocketOptions;
@@ -154,7 +193,7 @@ class WebSocketTransport implements Transport {
     this.#maxQueuedBytes = maxQueuedBytes;
   }
 
-  connect(remote: Remote, { loop, signal }: ConnectOptions): Promise<Link> {
+  connect(remote: Remote, { loop, signal }: ConnectOptions): Promise<WebSocketLink> {
     const url = parse(remote.address);
     const WebSocket = this.#options.webSocket ?? (globalThis as { WebSocket?: WebSocketClass }).WebSocket;
     if (WebSocket === undefined) {
@@ -194,7 +233,7 @@ class WebSocketTransport implements Transport {
         signal.removeEventListener("abort", onAbort);
         const maxQueuedBytes = this.#maxQueuedBytes;
         resolve(
-          new WebSocketLink(socket, { loop, maxQueuedBytes, localAddress: "", remoteAddress: address }),
+          new SocketLink(socket, { loop, maxQueuedBytes, localAddress: "", remoteAddress: address }),
         );
       };
     });
@@ -221,7 +260,7 @@ class WebSocketTransport implements Transport {
 }
 
 function parse(address: string): URL {
-  const url = URL.canParse(address) ? new URL(address) : undefined;
+  const url = urlOf(address);
   if (url === undefined) throw cannotParse(address, "it is no URL with a valid host and port");
   if (url.protocol !== "ws:" && url.protocol !== "wss:") {
     throw cannotParse(address, "it must begin with ws:// or wss://");
@@ -233,4 +272,13 @@ function parse(address: string): URL {
 /** What may appear in errors: a user's name, a password and a ticket in the query may not. */
 function shown(url: URL): string {
   return withoutSecrets(`${url.protocol}//${url.host}${url.pathname === "/" ? "" : url.pathname}`);
+}
+
+/** Not by `URL.canParse`, which React Native does not have. */
+function urlOf(address: string): URL | undefined {
+  try {
+    return new URL(address);
+  } catch {
+    return undefined;
+  }
 }

@@ -25,7 +25,7 @@ import {
   VirtualEventLoop,
 } from "../../pipeline/mod.ts";
 import { memory } from "../../pipeline/transports/memory.ts";
-import { onlyChannel, serving } from "./_door.ts";
+import { serving } from "./_door.ts";
 import { Collector } from "./_rig.ts";
 
 /** The frame with the credentials "key". */

@@ -1,14 +1,21 @@
-import { assert, assertEquals, assertInstanceOf, assertStringIncludes, assertThrows } from "@std/assert";
+import {
+  assert,
+  assertEquals,
+  assertInstanceOf,
+  assertRejects,
+  assertStringIncludes,
+  assertThrows,
+} from "@std/assert";
 import fc from "fast-check";
 import msgpack from "msgpack-lite";
 import { DecodeError } from "../../handlers/errors.ts";
 import { Heartbeat } from "../../handlers/heartbeat/heartbeat.ts";
-import { MessagePackCodec } from "../../handlers/message_pack_codec.ts";
+import { MessagePackCodec, type MessagePackCodecOptions } from "../../handlers/message_pack_codec.ts";
 import { MessagePackExtension } from "../../handlers/message_pack_extension.ts";
 import { EmbeddedChannel, type LinkDownEvent } from "../../pipeline/mod.ts";
 
-function coding(maxDepth?: number) {
-  const codec = new MessagePackCodec({ maxDepth });
+function coding(maxDepth?: number, others?: MessagePackCodecOptions) {
+  const codec = new MessagePackCodec({ maxDepth, ...others });
   const errors: unknown[] = [];
   const downs: string[] = [];
   const channel = new EmbeddedChannel({
@@ -267,4 +274,63 @@ Deno.test("MessagePackCodec.channelRead() meets any bytes with a value or a Deco
     }),
     { seed: 4, numRuns: 3000 },
   );
+});
+
+Deno.test("MessagePackCodec() takes another encoder, and keeps heartbeats for itself", () => {
+  const asked: unknown[] = [];
+  const { channel, errors } = coding(64, {
+    encode: (value) => {
+      asked.push(value);
+      return new Uint8Array(msgpack.encode(value));
+    },
+    decode: (bytes) => {
+      asked.push(bytes);
+      return msgpack.decode(bytes);
+    },
+  });
+  channel.writeOutbound({ text: "hi" });
+  const bytes = channel.readOutbound();
+  channel.writeInbound(bytes);
+  assertEquals(channel.readInbound(), { text: "hi" });
+  assertEquals(asked, [{ text: "hi" }, bytes]);
+
+  const heartbeat = new Heartbeat("ping", { timeMs: 240_000, sequence: 1 });
+  channel.writeOutbound(heartbeat);
+  channel.writeInbound(channel.readOutbound());
+  assertEquals(channel.readInbound(), heartbeat);
+  assertEquals(asked.length, 2);
+  assertEquals(errors, []);
+});
+
+Deno.test("MessagePackCodec.channelRead() checks the bytes before another decoder sees them", () => {
+  const bad = [
+    [0x91], // an array of one, and nothing
+    [0x01, 0x02], // two values
+    [0x81, 0xa9, ...new TextEncoder().encode("__proto__"), 0x80],
+    [0x91, 0x91, 0x91, 0x01], // too deep
+    [0xc7, 0x01, 0x4c, 0x00], // a heartbeat of one byte
+  ];
+  for (const bytes of bad) {
+    const { channel, codec, errors, downs } = coding(2, { decode: () => assert(false, "it was asked") });
+    channel.writeInbound(Uint8Array.from(bytes));
+    assertInstanceOf(errors[0], DecodeError);
+    assertEquals([codec.errors, downs], [1, ["protocol"]]);
+  }
+});
+
+Deno.test("MessagePackCodec.channelRead() makes a DecodeError of what another decoder throws", () => {
+  const cause = new Error("no");
+  const { channel, errors, downs } = coding(64, {
+    decode: () => {
+      throw cause;
+    },
+  });
+  channel.writeInbound(Uint8Array.of(1));
+  assertInstanceOf(errors[0], DecodeError);
+  assertEquals([errors[0].cause, downs], [cause, ["protocol"]]);
+});
+
+Deno.test("MessagePackCodec.write() fails a write whose encoder makes no bytes", async () => {
+  const { channel } = coding(64, { encode: () => "text" as unknown as Uint8Array });
+  await assertRejects(async () => await channel.write(1), TypeError, "encode must return a Uint8Array");
 });

@@ -2,6 +2,7 @@ import type {
   ClaimedSession,
   EventLoop,
   SessionChange,
+  SessionOutline,
   SessionRecord,
   SessionStore,
 } from "@longlink/pipeline";
@@ -26,8 +27,11 @@ export class SlowStore implements SessionStore {
     return this.#later("create", () => this.#inner.create(key, record));
   }
 
-  claim(key: string): Promise<ClaimedSession | undefined> {
-    return this.#later("claim", () => this.#inner.claim(key));
+  claim(
+    key: string,
+    accept?: (session: SessionOutline) => boolean,
+  ): Promise<ClaimedSession | undefined> {
+    return this.#later("claim", () => this.#inner.claim(key, accept));
   }
 
   update(key: string, claim: number, change: SessionChange): Promise<void> {

@@ -145,7 +145,7 @@ Deno.test("LocalStorageSessionStore keeps bytes of every value and length", () =
 });
 
 Deno.test("LocalStorageSessionStore() says that there is no localStorage", () => {
-  const kept = Object.getOwnPropertyDescriptor(globalThis, "localStorage")!;
+  const kept = Object.getOwnPropertyDescriptor(globalThis, "localStorage");
   const wanted = "Cannot make the store: there is no localStorage here, and no storage was given";
   try {
     const refusal = new DOMException("The operation is insecure", "SecurityError");
@@ -161,6 +161,8 @@ Deno.test("LocalStorageSessionStore() says that there is no localStorage", () =>
     assertEquals([...storage.rows.keys()], ["longlink:session:chat"]);
     assertEquals(textsOf(store.claim("chat")?.record.messages), ["a"]);
   } finally {
-    Object.defineProperty(globalThis, "localStorage", kept);
+    // Node 20 has none.
+    if (kept === undefined) Reflect.deleteProperty(globalThis, "localStorage");
+    else Object.defineProperty(globalThis, "localStorage", kept);
   }
 });

@@ -4,7 +4,13 @@
  * @module
  */
 
-import type { ClaimedSession, SessionChange, SessionRecord, SessionStore } from "../../../mod.ts";
+import type {
+  ClaimedSession,
+  SessionChange,
+  SessionOutline,
+  SessionRecord,
+  SessionStore,
+} from "../../../mod.ts";
 import type { ProcessLoop } from "../faults/process_loop.ts";
 
 /** What a store says that fails. */
@@ -48,8 +54,11 @@ export class ProcessStore implements SessionStore {
     return this.#ask(() => this.#store.create(key, record));
   }
 
-  claim(key: string): ClaimedSession | undefined | Promise<ClaimedSession | undefined> {
-    return this.#ask(() => this.#store.claim(key));
+  claim(
+    key: string,
+    accept?: (session: SessionOutline) => boolean,
+  ): ClaimedSession | undefined | Promise<ClaimedSession | undefined> {
+    return this.#ask(() => this.#store.claim(key, accept));
   }
 
   update(key: string, claim: number, change: SessionChange): void | Promise<void> {

@@ -43,7 +43,7 @@ export class RelayStream {
   constructor(options: RelayStreamOptions) {
     this.#options = options;
     const { from, to } = options;
-    from.on("data", (bytes) => this.#take(bytes));
+    from.on("data", (bytes) => this.#take(bytes as Uint8Array));
     from.on("end", () => this.#put({ kind: "end" }));
     from.on("error", () => this.#put({ kind: "reset" }));
     to.on("drain", () => {

@@ -1,9 +1,17 @@
 import { WebSocket as NodeWebSocket, WebSocketServer } from "ws";
 import { assertEquals, assertMatch, assertRejects, assertStrictEquals, assertThrows } from "@std/assert";
-import { ConnectError, type Link, SystemEventLoop, VirtualEventLoop } from "../../../pipeline/mod.ts";
+import {
+  ConnectError,
+  ControlFrame,
+  type Link,
+  type PeerError,
+  SystemEventLoop,
+  VirtualEventLoop,
+} from "../../../pipeline/mod.ts";
 import {
   webSocket,
   type WebSocketLike,
+  type WebSocketLink,
   type WebSocketOptions,
 } from "../../../pipeline/transports/web_socket.ts";
 import { LinkRecorder } from "./_link_recorder.ts";
@@ -208,7 +216,7 @@ for (const [name, options] of [["Deno", {}], ["ws", { webSocket: NodeWebSocket }
     });
     await new Promise((resolve) => server.on("listening", resolve));
     const credentials = { protocols: ["chat.v2", "chat.v1"], headers: { "x-token": "abc" }, other: 1 };
-    const remote = { address: `ws://127.0.0.1:${server.address().port}`, credentials };
+    const remote = { address: `ws://127.0.0.1:${(server.address() as { port: number }).port}`, credentials };
     const client = new LinkRecorder(await webSocket(options).connect(remote, { loop, signal }));
     assertEquals(await client.end(), "remoteClosed");
     assertEquals(seen, ["abc", "chat.v2"]);
@@ -274,4 +282,104 @@ Deno.test("webSocket() listens on wss:// in Deno, and only there", async () => {
     TypeError,
     "wss:// needs Deno.serve",
   );
+});
+
+Deno.test("webSocket() gives the peer's code and reason as a PeerError", async () => {
+  const { socket, recorder } = await fakeLink();
+  socket.onclose!({ code: 4001, reason: "log in", wasClean: true });
+  const error = recorder.closed?.error as PeerError;
+  assertEquals([error.name, error.protocol, error.code, error.reason], [
+    "PeerError",
+    "websocket",
+    4001,
+    "log in",
+  ]);
+});
+
+Deno.test("WebSocketLink.end tells how it ended, in the standard's words", async () => {
+  for (
+    const [event, expected] of [
+      [{ code: 1000, reason: "bye", wasClean: true }, { code: 1000, reason: "bye", wasClean: true }],
+      [{ code: 1005, reason: "" }, { code: 1005, reason: "", wasClean: true }],
+      [{ code: 1006, reason: "" }, { code: 1006, reason: "", wasClean: false }],
+      [{ code: 0, reason: "", wasClean: false }, { code: 1006, reason: "", wasClean: false }],
+    ] as const
+  ) {
+    const { socket, recorder } = await fakeLink();
+    const link = recorder.link as WebSocketLink;
+    assertEquals([link.end, link.protocol, link.extensions], [undefined, "", ""]);
+    socket.onclose!(event);
+    assertEquals(link.end, expected);
+  }
+});
+
+Deno.test("WebSocketLink.closeWith() closes with a code and a reason, or with none", async () => {
+  for (
+    const [args, expected] of [
+      [[], []],
+      [[undefined, "no code, no reason"], []],
+      [[3000], [3000]],
+      [[3000, ""], [3000]],
+      [[4001, "bye"], [4001, "bye"]],
+    ] as const
+  ) {
+    const { socket, recorder } = await fakeLink();
+    let given: unknown[] = [];
+    socket.close = (...args) => void (given = args);
+    (recorder.link as WebSocketLink).closeWith(...args as unknown as [number?, string?]);
+    recorder.close(); // changes nothing
+    assertEquals(given, [...expected]);
+    socket.onclose!({ code: 1000, reason: "" });
+    assertEquals(recorder.closed?.reason, "closed");
+  }
+});
+
+Deno.test("webSocket() tells the subprotocol that was chosen, and hands options to a class that takes them", async () => {
+  const server: WebSocketServer = new WebSocketServer({ host: "127.0.0.1", port: 0 });
+  await new Promise((resolve) => server.on("listening", resolve));
+  const credentials = { protocols: ["chat.v2"], options: { origin: "http://a.example" } };
+  const origin = new Promise((resolve) =>
+    server.on(
+      "connection",
+      (_: unknown, request: { headers: { origin: string } }) => resolve(request.headers.origin),
+    )
+  );
+  const remote = { address: `ws://127.0.0.1:${(server.address() as { port: number }).port}`, credentials };
+  const link = await webSocket({ webSocket: NodeWebSocket }).connect(remote, { loop, signal });
+  assertEquals([link.protocol, await origin], ["chat.v2", "http://a.example"]);
+  link.abort();
+  await new Promise((resolve) => server.close(resolve));
+});
+
+Deno.test("webSocket() carries control frames where the class can, each pong for its ping", async () => {
+  const server: WebSocketServer = new WebSocketServer({ host: "127.0.0.1", port: 0 });
+  // deno-lint-ignore no-explicit-any
+  server.on("connection", (socket: any) => {
+    socket.pong("nobody asked for this");
+    socket.on("message", () => socket.send("message"));
+  });
+  await new Promise((resolve) => server.on("listening", resolve));
+  const remote = { address: `ws://127.0.0.1:${(server.address() as { port: number }).port}` };
+  const link = await webSocket({ webSocket: NodeWebSocket }).connect(remote, { loop, signal });
+  const client = new LinkRecorder(link);
+  client.send("hello");
+  await client.until(() => client.messages.length === 1);
+  client.send(new ControlFrame("ping", Uint8Array.of(1, 2)), new ControlFrame("ping", Uint8Array.of(3)));
+  await client.until(() => client.messages.length === 3);
+  const [, first, second] = client.messages as ControlFrame[];
+  assertEquals([first!.kind, ...first!], ["pong", 1, 2]);
+  assertEquals([second!.kind, ...second!], ["pong", 3]);
+  await client.until(() => client.flushedBytes === 8);
+  client.abort();
+  await new Promise((resolve) => server.close(resolve));
+});
+
+Deno.test("webSocket() refuses control frames where the class cannot send them", async () => {
+  const { recorder, socket } = await fakeLink();
+  assertThrows(
+    () => recorder.link.write(new ControlFrame("ping", Uint8Array.of(1))),
+    TypeError,
+    "this WebSocket class cannot send control frames",
+  );
+  socket.onclose!({ code: 1000, reason: "" });
 });

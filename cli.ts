@@ -1,12 +1,13 @@
 /**
- * The command line: `longlink serve`, `longlink connect`, `longlink probe`;
- * `--help` tells the rest. To be run, not imported.
+ * The command line: `longlink serve`, `longlink connect`, `longlink probe`,
+ * `longlink demo`; `--help` tells the rest. To be run, not imported.
  *
  * @module
  */
 
 import process from "node:process";
 import { main } from "./cli/main.ts";
+import { systemTerminal } from "./cli/_terminal.ts";
 import { systemEventLoop } from "./mod.ts";
 
 const SIGNALS = ["SIGINT", "SIGTERM"] as const;
@@ -24,6 +25,7 @@ if (import.meta.main) {
   process.exitCode = await main(process.argv.slice(2), {
     out: (line) => void process.stdout.write(`${line}\n`),
     error: (line) => void process.stderr.write(`${line}\n`),
+    terminal: systemTerminal(),
     signal: stop.signal,
     loop: systemEventLoop(),
   });

@@ -5,6 +5,7 @@
  */
 
 import type { CommandIo } from "./command.ts";
+import { type Colour, painted } from "./_terminal.ts";
 
 /** One line of `--json`, without its time. */
 export interface LogEvent {
@@ -17,6 +18,13 @@ export interface LogEvent {
   /** The interval, ms. */
   readonly ms?: number;
 }
+
+const COLOURS: Readonly<Partial<Record<LogEvent["event"], Colour>>> = {
+  up: "green",
+  down: "red",
+  lost: "red",
+  interval: "cyan",
+};
 
 /** Prints one line an event: JSON, or text for people. */
 export class EventLog {
@@ -42,7 +50,7 @@ export class EventLog {
       return;
     }
     const words = [
-      event.padEnd(8),
+      painted(this.#io.terminal, COLOURS[event], event.padEnd(8)),
       n === undefined ? "" : `#${n}`,
       ms === undefined ? "" : `${(ms / 1_000).toFixed(1)} s`,
       reason === undefined ? "" : `(${reason})`,
@@ -62,6 +70,6 @@ export class EventLog {
   }
 
   get #time(): string {
-    return `${(this.#elapsedMs / 1_000).toFixed(3).padStart(9)} s `;
+    return painted(this.#io.terminal, "dim", `${(this.#elapsedMs / 1_000).toFixed(3).padStart(9)} s `);
   }
 }

@@ -34,13 +34,13 @@ export interface ProbeArguments {
 export const PROBE_HELP = `Usage: longlink probe URL [options]
 
 Measures how long the network between here and a server lets a link idle before
-it forgets it. URL is tcp://HOST:PORT, tls://, ws:// or wss://. The time includes
-whatever the server itself does with an idle link.
+it forgets it. URL is tcp://HOST:PORT, tls://, ws:// or wss://. The time
+includes whatever the server itself does with an idle link.
 
 Asks a longlink server (longlink serve, or your own) to answer after a silence,
 on links beside the main one: what is measured is how long pushes get through.
-Any other server that answers pings is measured with pings from here, which does
-not prove that pushes get through.
+Any other server that answers pings is measured with pings from here, which
+does not prove that pushes get through.
 
 Options:
   --start SECONDS      first idle time to try, 1 or more (28)
@@ -52,16 +52,23 @@ Options:
   --ping HEX           with --format raw: the bytes of a ping
   --pong HEX           with --format raw: the bytes that answer it
   --json               print the result as one JSON object on the last line:
-                       {url, loMs, hiMs, intervalMs, direction, trials, durationMs}
-                       hiMs is null where nothing failed up to --max, intervalMs
-                       where nothing survived; direction is "push" or "client";
-                       trials: [{idleMs, verdict, reason}]
+                       {url, loMs, hiMs, intervalMs, direction, trials,
+                       durationMs}
+                       hiMs is null where nothing failed up to --max,
+                       intervalMs where nothing survived; direction is "push"
+                       or "client"; trials: [{idleMs, verdict, reason}]
   --help               print this
+
+Examples:
+  longlink probe tcp://chat.example:7000
+  longlink probe wss://chat.example/link --max 600 --precision 5%
+  longlink probe tcp://127.0.0.1:7000 --parallel 4 --json | tail -n 1
+  longlink probe tcp://10.0.0.1:9000 --format raw --ping 00 --pong 01
 
 Ctrl-C prints what is known so far.
 
 Exit status: 0 measured, 1 not measured (no link, no answers, too many trials
-that said nothing), 2 wrong arguments, 130 interrupted.`;
+that said nothing), 2 wrong arguments, 130 interrupted by SIGINT or SIGTERM.`;
 
 /**
  * Reads the arguments.

@@ -4,10 +4,9 @@
  * @module
  */
 
-import process from "node:process";
-import type { ProbeSnapshot, Timer } from "../mod.ts";
+import type { Timer } from "../mod.ts";
 import type { CommandIo } from "./command.ts";
-import { statusLine } from "./_probe_text.ts";
+import { type Colour, painted } from "./_terminal.ts";
 
 const REDRAW_MS = 500;
 const CLEAR_LINE = "\r\x1b[2K";
@@ -15,25 +14,28 @@ const CLEAR_LINE = "\r\x1b[2K";
 /** Lines of what happened; below them, on a terminal, one that is kept up to date. */
 export class ProbeScreen {
   readonly #io: CommandIo;
-  readonly #snapshot: () => ProbeSnapshot | undefined;
-  readonly #isTerminal = process.stdout.isTTY === true;
+  readonly #status: () => string;
   #timer: Timer | undefined = undefined;
 
-  constructor(io: CommandIo, snapshot: () => ProbeSnapshot | undefined) {
+  /** @param status What the last line says now. */
+  constructor(io: CommandIo, status: () => string) {
     this.#io = io;
-    this.#snapshot = snapshot;
+    this.#status = status;
   }
 
   start(): void {
-    if (!this.#isTerminal) return;
+    if (this.#io.terminal === undefined) return;
     this.#draw();
-    this.#timer = this.#io.loop.schedule(REDRAW_MS, () => this.start());
+    this.#drawIn(REDRAW_MS);
   }
 
-  say(line: string): void {
+  /** Prints news, its first line in a colour. */
+  say(text: string, colour?: Colour): void {
     this.#clear();
-    this.#io.out(line);
-    if (this.#timer !== undefined) this.#draw();
+    const [first = "", ...others] = text.split("\n");
+    this.#io.out([painted(this.#io.terminal, colour, first), ...others].join("\n"));
+    // Not now: news comes before what it tells of has been done, so the last line would show what was before.
+    if (this.#timer !== undefined) this.#drawIn(0);
   }
 
   stop(): void {
@@ -42,14 +44,21 @@ export class ProbeScreen {
     this.#clear();
   }
 
+  #drawIn(ms: number): void {
+    this.#timer?.cancel();
+    this.#timer = this.#io.loop.schedule(ms, () => this.start());
+  }
+
   #draw(): void {
+    const { terminal } = this.#io;
+    const width = (terminal?.columns ?? 0) - 1;
+    const status = this.#status();
     // A line that wraps could not be taken back.
-    process.stdout.write(
-      CLEAR_LINE + statusLine(this.#snapshot()).slice(0, (process.stdout.columns || 80) - 1),
-    );
+    const cut = status.length > width ? `${status.slice(0, width - 1)}…` : status;
+    terminal?.write(CLEAR_LINE + painted(terminal, "dim", cut));
   }
 
   #clear(): void {
-    if (this.#isTerminal) process.stdout.write(CLEAR_LINE);
+    this.#io.terminal?.write(CLEAR_LINE);
   }
 }

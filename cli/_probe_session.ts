@@ -109,6 +109,11 @@ export class ProbeSession {
     }
   }
 
+  /** How long it has run, ms. */
+  get elapsedMs(): number {
+    return this.#options.loop.now() - this.#startMs;
+  }
+
   /** Ends it with what is known so far. */
   stop(): void {
     this.#settle("stopped");
@@ -158,7 +163,7 @@ export class ProbeSession {
   }
 
   #settle(outcome: ProbeReport["outcome"]): void {
-    const { url, loop } = this.#options;
+    const { url } = this.#options;
     const snapshot = this.#handler.snapshot();
     const { loMs, hiMs } = snapshot?.bracket ?? { loMs: 0, hiMs: null };
     const result: ProbeResult = {
@@ -168,7 +173,7 @@ export class ProbeSession {
       intervalMs: snapshot?.intervalMs ?? null,
       direction: snapshot?.direction ?? "client",
       trials: this.#trials,
-      durationMs: Math.round(loop.now() - this.#startMs),
+      durationMs: Math.round(this.elapsedMs),
     };
     this.#isOver = true;
     this.#report.resolve({ outcome, result });

@@ -5,10 +5,21 @@
  */
 
 import type { ProbeSnapshot } from "../mod.ts";
+import { forecast, type Precision } from "./_probe_forecast.ts";
 import type { ProbeNews, ProbeReport } from "./_probe_session.ts";
 
-/** Says what happened, in one line. */
-export function newsLine(news: ProbeNews, snapshot: ProbeSnapshot | undefined): string {
+const HOUR_MS = 3_600_000;
+/** Climbing to the longest idle time, and closing the bracket below it, takes up to so many times as long. */
+const LONGEST_SEARCH = 8;
+
+/** Says what the user is in for. */
+export function startLine({ maxMs }: { readonly maxMs: number }): string {
+  const unit = LONGEST_SEARCH * maxMs >= HOUR_MS ? "hours" : "minutes";
+  return `This may take ${unit}; Ctrl-C prints what is known`;
+}
+
+/** Says what happened, in lines of at most 79 characters. */
+export function newsText(news: ProbeNews, snapshot: ProbeSnapshot | undefined, precision: Precision): string {
   switch (news.type) {
     case "linkValid":
       return `connected, round trip ${Math.round(news.roundTripMs)} ms`;
@@ -19,7 +30,8 @@ export function newsLine(news: ProbeNews, snapshot: ProbeSnapshot | undefined): 
     case "trial":
       return `trying ${seconds(news.idleMs)}`;
     case "verdict":
-      return `${seconds(news.idleMs)} ${WORDS[news.outcome]}: ${news.reason}; ${bracketLine(snapshot)}`;
+      return `${seconds(news.idleMs)} ${WORDS[news.outcome]}: ${news.reason}\n` +
+        `  ${[bracketLine(snapshot), ...remainder(snapshot, precision)].join("; ")}`;
     case "linkDown":
       return `the main link is down (${news.reason})`;
     case "reconnect":
@@ -29,13 +41,33 @@ export function newsLine(news: ProbeNews, snapshot: ProbeSnapshot | undefined): 
 
 const WORDS = { passed: "survived", failed: "did not survive", void: "says nothing" } as const;
 
-/** Says what is known, what is being tried, and how long that takes. */
-export function statusLine(snapshot: ProbeSnapshot | undefined): string {
+/** Says what is being tried, what is known, and how long all that takes; the end may be cut off, so in this order. */
+export function statusLine(
+  snapshot: ProbeSnapshot | undefined,
+  precision: Precision,
+  elapsedMs: number,
+): string {
   if (snapshot === undefined || snapshot.direction === undefined) return "waiting for the server to answer";
   const running = snapshot.running.map(({ idleMs, leftMs, isSuspect }) =>
     isSuspect ? `${seconds(idleMs)} (seems to fail)` : `${seconds(idleMs)} (${clock(leftMs)} left)`
   );
-  return `${bracketLine(snapshot)}; trying ${running.join(", ") || "nothing just now"}`;
+  const left = forecast(snapshot, precision);
+  const time = left === undefined
+    ? `${clock(elapsedMs)} so far`
+    : `about ${left.trials} more, ${span(left.ms)}`;
+  return `trying ${running.join(", ") || "nothing just now"}; ${shortBracket(snapshot)}; ${time}`;
+}
+
+/** About how much is left, where that can be said. */
+function remainder(snapshot: ProbeSnapshot | undefined, precision: Precision): string[] {
+  const left = snapshot && forecast(snapshot, precision);
+  if (left === undefined || left.trials === 0) return [];
+  return [`about ${left.trials} more ${left.trials === 1 ? "trial" : "trials"}, ${span(left.ms)}`];
+}
+
+function shortBracket({ bracket: { loMs, hiMs } }: ProbeSnapshot): string {
+  if (hiMs === null) return loMs === 0 ? "nothing known" : `above ${seconds(loMs)}`;
+  return loMs === 0 ? `below ${seconds(hiMs)}` : `${seconds(loMs).slice(0, -2)} to ${seconds(hiMs)}`;
 }
 
 function bracketLine(snapshot: ProbeSnapshot | undefined): string {
@@ -64,7 +96,7 @@ export function resultText({ outcome, result }: ProbeReport): string {
           "               they had forgotten for pushes. The timeout for pushes may be shorter.",
     );
   }
-  lines.push(`trials:        ${trials.length} in ${clock(durationMs)}`);
+  lines.push(`trials:        ${trials.length} in ${clock(durationMs)}${durationMs < HOUR_MS ? " min" : ""}`);
   return lines.join("\n");
 }
 
@@ -79,7 +111,15 @@ function seconds(ms: number): string {
   return `${(ms / 1_000).toLocaleString("en", { maximumFractionDigits: 1 })} s`;
 }
 
+/** Minutes and seconds, or hours and minutes with their unit. */
 function clock(ms: number): string {
-  const whole = Math.ceil(ms / 1_000);
-  return `${Math.floor(whole / 60)}:${String(whole % 60).padStart(2, "0")}`;
+  const whole = Math.ceil(ms / (ms < HOUR_MS ? 1_000 : 60_000));
+  const text = `${Math.floor(whole / 60)}:${String(whole % 60).padStart(2, "0")}`;
+  return ms < HOUR_MS ? text : `${text} h`;
+}
+
+/** A time that is not known to the second. */
+function span(ms: number): string {
+  const minutes = Math.ceil(ms / 60_000);
+  return minutes < 60 ? `${minutes} min` : clock(minutes * 60_000);
 }

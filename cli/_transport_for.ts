@@ -27,7 +27,11 @@ const TRANSPORTS: Readonly<Record<string, () => Transport>> = {
 export function transportFor(what: string, address: string, schemes: readonly string[]): Transport {
   const scheme = /^([a-z]+):\/\//i.exec(address)?.[1]?.toLowerCase() ?? "";
   if (schemes.includes(scheme)) return TRANSPORTS[scheme]!();
-  throw new UsageError(
-    `${what} must begin with ${schemes.map((each) => `${each}://`).join(" or ")}, got "${address}"`,
-  );
+  const all = schemes.map((each) => `${each}://`);
+  const known = `${all.slice(0, -1).join(", ")} or ${all.at(-1)}`;
+  // What lacks nothing but its scheme.
+  const isHostAndPort = /^(?:\[[\da-f:.]+\]|[\w.-]+):\d+$/i.test(address);
+  throw new UsageError(`${what} must begin with ${known}, got "${address}"`, {
+    hint: isHostAndPort ? `Did you mean ${schemes[0]}://${address}?` : undefined,
+  });
 }

@@ -105,7 +105,7 @@ export class ChatServer {
 const NAME_DIGITS = 8;
 
 function nameOf({ pipeline }: Channel): string {
-  return pipeline.get(SessionResponder)?.sessionId?.slice(0, NAME_DIGITS) ?? "a client";
+  return pipeline.get(SessionResponder)?.sessionId?.slice(0, NAME_DIGITS) ?? "a client without a session";
 }
 
 function messageOf(error: unknown): string {

@@ -5,23 +5,16 @@
  */
 
 import { join } from "node:path";
-import {
-  Channel,
-  type ChannelHandler,
-  type IntervalEvent,
-  keepAlive,
-  type LinkDownEvent,
-  type LinkUpEvent,
-  type ReconnectEvent,
-  type SessionLostEvent,
-} from "../mod.ts";
+import { Channel, keepAlive } from "../mod.ts";
 import { FileIntervalStore, fileSessionStore } from "../handlers/stores/file.ts";
 import { chatClient } from "./chat_client.ts";
-import { type Message, messageNumber } from "./chat_message.ts";
+import type { Message } from "./chat_message.ts";
 import { type Command, type CommandIo, UsageError } from "./command.ts";
 import { Counter } from "./_counter.ts";
 import { EventLog } from "./_event_log.ts";
+import { linkWatcher } from "./_link_watcher.ts";
 import { milliseconds, parseOptions } from "./options.ts";
+import { Patience } from "./_patience.ts";
 import { repeat, stopped } from "./serve.ts";
 import { STRATEGY_OPTIONS, strategyFor } from "./_strategies.ts";
 import { transportFor } from "./_transport_for.ts";
@@ -34,14 +27,16 @@ it is lost, and loses no message either way meanwhile.
 
 Options:
   --send-every SECONDS    send a numbered message so often (never)
+  --give-up SECONDS       end with status 1 after so long without a link
+                          (never)
   --store FOLDER          keep the session, and what was learned, in this
                           folder: the next start goes on with both (keep
                           nothing)
   --strategy NAME         how the interval is found (edge):
                           edge      trials on a second link, answered by the
                                     server: just below what the network allows
-                          stepwise  the classic rule: longer step by step, until
-                                    a value has failed 5 times
+                          stepwise  the classic rule: longer step by step,
+                                    until a value has failed 5 times
                           fixed     always the same
   --where NAME            edge: trials on a second link (scout) or on the only
                           one (main), where a second one is unwelcome (scout)
@@ -65,8 +60,10 @@ Examples:
   longlink connect ws://chat.example:7000 --send-every 60 --json
   longlink connect tcp://127.0.0.1:7000 --store ~/.longlink
   longlink connect tcp://127.0.0.1:7000 --strategy fixed --interval 55
+  longlink connect tls://chat.example:7000 --give-up 60
 
-Exit status: 0 ended by SIGINT or SIGTERM, 1 given up, 2 wrong arguments.`;
+Exit status: 0 ended by SIGINT or SIGTERM (it goes on until then), 1 given up
+or cannot use the store, 2 wrong arguments.`;
 
 /** The command. */
 export const connect: Command = { summary: "a chat client whose link stays alive", run };
@@ -74,6 +71,7 @@ export const connect: Command = { summary: "a chat client whose link stays alive
 async function run(args: readonly string[], io: CommandIo): Promise<number> {
   const { values, positionals } = parseOptions(args, {
     "send-every": { type: "string" },
+    "give-up": { type: "string" },
     "store": { type: "string" },
     "strategy": { type: "string", default: "edge" },
     ...STRATEGY_OPTIONS,
@@ -88,28 +86,31 @@ async function run(args: readonly string[], io: CommandIo): Promise<number> {
   if (url === undefined) throw new UsageError("URL is missing");
   if (extra !== undefined) throw new UsageError(`Unexpected argument '${extra}'`);
   const sendEveryMs = milliseconds("--send-every", values["send-every"]);
+  const giveUpMs = milliseconds("--give-up", values["give-up"]);
   const strategy = strategyFor(values);
   const transport = transportFor("URL", url, ["tcp", "tls", "ws", "wss"]);
 
   const folder = values.store;
+  // Before there is a link: a folder that cannot be used is no reason to bother the server.
+  const counter = new Counter(folder, "last-message");
   const log = new EventLog(io, values.json);
   const stores = folder === undefined ? { session: {} } : {
     session: { store: fileSessionStore({ path: join(folder, "session") }) },
     store: new FileIntervalStore({ path: join(folder, "intervals.json") }),
   };
+  const patience = new Patience(io.loop, url, giveUpMs);
   const channel = new Channel({
     transport,
     loop: io.loop,
     pipeline: (p) =>
       p.addLast(
         ...keepAlive({ strategy, ...stores }),
-        watcher(log),
+        linkWatcher(log, patience),
         chatClient({ onPush: (n) => log.event({ event: "push", n }) }),
       ),
     onUnhandled: (report) =>
       log.note(report.kind === "error" ? String(report.error) : "a message was not understood"),
   });
-  const counter = new Counter(folder, "last-message");
   const stopSending = repeat(io, sendEveryMs === undefined ? [] : [sendEveryMs], () => {
     const n = counter.value + 1;
     counter.set(n);
@@ -123,49 +124,14 @@ async function run(args: readonly string[], io: CommandIo): Promise<number> {
       if (error !== undefined) resolve(error as Error);
     });
   });
-  const error = await Promise.race([failed, stopped(io.signal), channel.closed]);
+  const error = await Promise.race([failed, patience.over, stopped(io.signal), channel.closed]);
   const isWanted = io.signal.aborted;
   stopSending();
   await channel.close();
+  // Only now: the end of the link, too, makes it wait for another one.
+  patience.end();
   if (error instanceof TypeError) throw new UsageError(error.message, { cause: error });
   if (isWanted) return 0;
   io.error(error?.message ?? `Cannot go on: the channel to ${url} was closed`);
   return 1;
-}
-
-/** Prints what becomes of the link. */
-function watcher(log: EventLog): ChannelHandler {
-  return {
-    userEventTriggered(context, event) {
-      const known = event as LinkUpEvent | LinkDownEvent | IntervalEvent | ReconnectEvent | SessionLostEvent;
-      switch (known.type) {
-        case "linkUp":
-          log.event(
-            known.resumed ? { event: "up", reason: "resumed" } : { event: "up" },
-            context.channel.remoteAddress,
-          );
-          break;
-        case "linkDown":
-          log.event({ event: "down", reason: known.reason });
-          break;
-        case "sessionLost":
-          log.note(
-            `the session is gone (${known.reason}); ${known.unconfirmed.length} messages were not confirmed`,
-          );
-          for (const value of known.unconfirmed) {
-            log.event({ event: "lost", n: messageNumber(value), reason: known.reason });
-          }
-          break;
-        case "interval":
-          log.event({ event: "interval", reason: known.reason, ms: Math.round(known.intervalMs) });
-          break;
-        case "reconnect":
-          if (known.error === undefined) break;
-          log.note(
-            `${(known.error as Error).message}; trying again in ${(known.delayMs / 1_000).toFixed(1)} s`,
-          );
-      }
-      context.fireUserEventTriggered(event);
-    },
-  };
 }

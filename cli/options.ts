@@ -6,6 +6,7 @@
 
 import { parseArgs, type ParseArgsConfig } from "node:util";
 import { UsageError } from "./command.ts";
+import { nearest } from "./_nearest.ts";
 
 type Options = NonNullable<ParseArgsConfig["options"]>;
 
@@ -23,11 +24,37 @@ type Parsed<T extends Options> = ReturnType<
  */
 export function parseOptions<T extends Options>(args: readonly string[], options: T): Parsed<T> {
   try {
-    return parseArgs({ args: [...args], options, allowPositionals: true }) as Parsed<T>;
+    return parseArgs({ args: joined(args, options), options, allowPositionals: true }) as Parsed<T>;
   } catch (error) {
-    // The first sentence names the option; the others are about the syntax of parseArgs.
-    throw new UsageError((error as Error).message.split(". ")[0]!, { cause: error });
+    throw refusal(error as Error, Object.keys(options).map((name) => `--${name}`));
   }
+}
+
+/** A negative number is the value of the option before it, to be refused as one; to parseArgs it is an option. */
+function joined(args: readonly string[], options: Options): string[] {
+  const result: string[] = [];
+  for (const arg of args) {
+    const before = result.at(-1);
+    const takesValue = before?.startsWith("--") && options[before.slice(2)]?.type === "string";
+    if (takesValue && /^-\.?\d/.test(arg)) result.push(`${result.pop()}=${arg}`);
+    else result.push(arg);
+  }
+  return result;
+}
+
+function refusal(cause: Error, names: readonly string[]): UsageError {
+  // The first sentence names the option; the others are about the syntax of parseArgs.
+  const message = cause.message.split(/\.\s/)[0]!;
+  const unknown = /^Unknown option '([^']+)'/.exec(message)?.[1];
+  if (unknown !== undefined) {
+    const meant = nearest(unknown, names);
+    return new UsageError(message, { cause, hint: meant && `Did you mean ${meant}?` });
+  }
+  const name = /^Option '(?:-\w, )?(--[\w-]+)/.exec(message)?.[1];
+  if (name === undefined) return new UsageError(message, { cause });
+  return new UsageError(/not take/.test(message) ? `${name} takes no value` : `${name} needs a value`, {
+    cause,
+  });
 }
 
 /** Limits of a number. */

@@ -8,8 +8,9 @@
 import { type Command, type CommandIo, UsageError } from "./command.ts";
 import { PROBE_HELP, probeArguments } from "./_probe_options.ts";
 import { ProbeScreen } from "./_probe_screen.ts";
-import { type ProbeReport, ProbeSession } from "./_probe_session.ts";
-import { newsLine, resultText } from "./_probe_text.ts";
+import { type ProbeNews, type ProbeReport, ProbeSession } from "./_probe_session.ts";
+import { newsText, resultText, startLine, statusLine } from "./_probe_text.ts";
+import type { Colour } from "./_terminal.ts";
 import { transportFor } from "./_transport_for.ts";
 
 /** The command. */
@@ -23,13 +24,20 @@ async function run(args: readonly string[], io: CommandIo): Promise<number> {
   }
   const transport = transportFor("URL", settings.url, ["tcp", "tls", "ws", "wss"]);
   let session: ProbeSession;
-  const screen = new ProbeScreen(io, () => session.snapshot);
+  let isAnnounced = false;
+  const screen = new ProbeScreen(io, () => statusLine(session.snapshot, settings, session.elapsedMs));
   try {
     session = new ProbeSession({
       ...settings,
       transport,
       loop: io.loop,
-      onNews: (news) => screen.say(newsLine(news, session.snapshot)),
+      onNews: (news) => {
+        screen.say(newsText(news, session.snapshot, settings), colourOf(news));
+        if (isAnnounced) return;
+        // Not before there is a server: whoever has mistyped its address is not in for hours.
+        isAnnounced = true;
+        screen.say(startLine(settings));
+      },
     });
   } catch (error) {
     throw new UsageError((error as Error).message, { cause: error });
@@ -53,6 +61,13 @@ async function run(args: readonly string[], io: CommandIo): Promise<number> {
     io.signal.removeEventListener("abort", stop);
   }
 }
+
+function colourOf(news: ProbeNews): Colour | undefined {
+  if (news.type === "verdict") return VERDICT_COLOURS[news.outcome];
+  return news.type === "linkDown" ? "red" : undefined;
+}
+
+const VERDICT_COLOURS = { passed: "green", failed: "red", void: "dim" } as const;
 
 function statusOf({ outcome }: ProbeReport): number {
   return outcome === "stopped" ? 130 : outcome === "gaveUp" ? 1 : 0;

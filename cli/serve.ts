@@ -4,15 +4,13 @@
  * @module
  */
 
-import { join } from "node:path";
 import { answerKeepAlive, ServerBootstrap, SessionRegistry } from "../mod.ts";
-import { fileSessionStore } from "../handlers/stores/file.ts";
 import { pushNumber } from "./chat_message.ts";
 import { ChatServer } from "./chat_server.ts";
 import { type Command, type CommandIo, UsageError } from "./command.ts";
-import { Counter } from "./_counter.ts";
 import { EventLog } from "./_event_log.ts";
 import { milliseconds, millisecondsList, parseOptions, wholeNumber } from "./options.ts";
+import { serveStore } from "./_serve_store.ts";
 import { transportFor } from "./_transport_for.ts";
 
 const HELP = `Usage: longlink serve --listen ADDRESS [options]
@@ -24,8 +22,12 @@ Options:
   --listen ADDRESS        tcp://HOST:PORT or ws://HOST:PORT; port 0: any
   --push-every SECONDS    push a message so often (never)
   --push-gaps S,S,...     or push after these gaps in turn, over and over
-  --store FOLDER          keep the sessions in this folder, so that they outlive
-                          this process, also one that is killed (keep nothing)
+  --store FOLDER|URL      keep the sessions in this folder, so that they
+                          outlive this process, also one that is killed (keep
+                          nothing); or in a Redis (redis://HOST:PORT) that
+                          several servers share, so that a client may go on
+                          at any of them: then each numbers its pushes from
+                          a billion of its own on
   --retention SECONDS     how long a session is kept without a link (600)
   --max-scouts N          how many second links a client may have for trials at
                           the same time, 0 to 16 (4)
@@ -46,8 +48,10 @@ Examples:
   longlink serve --listen tcp://127.0.0.1:7000
   longlink serve --listen ws://0.0.0.0:7000 --push-every 30 --json
   longlink serve --listen tcp://127.0.0.1:7000 --store /var/lib/longlink
+  longlink serve --listen tcp://0.0.0.0:7000 --store redis://10.0.0.5:6379
 
-Exit status: 0 ended by SIGINT or SIGTERM, 1 cannot listen, 2 wrong arguments.`;
+Exit status: 0 ended by SIGINT or SIGTERM (it goes on until then), 1 cannot
+listen or cannot use the store, 2 wrong arguments.`;
 
 const MAX_DRAIN_S = 3_600;
 
@@ -80,28 +84,24 @@ async function run(args: readonly string[], io: CommandIo): Promise<number> {
   const maxScouts = wholeNumber("--max-scouts", values["max-scouts"], 16);
   const drainMs = milliseconds("--drain", values.drain, { allowZero: true, max: MAX_DRAIN_S })!;
   const retentionMs = milliseconds("--retention", values.retention, { max: 30 * 24 * 3_600 });
-  const folder = values.store;
   const transport = transportFor("--listen", values.listen, ["tcp", "ws"]);
 
   const log = new EventLog(io, values.json);
-  const counter = new Counter(folder, "last-push");
-  const sessions = new SessionRegistry({
-    retentionMs,
-    store: folder === undefined ? undefined : fileSessionStore({ path: join(folder, "sessions") }),
-  });
+  const kept = await serveStore(values.store, retentionMs, (text) => log.note(text));
+  const sessions = new SessionRegistry({ retentionMs, store: kept.store });
   const chat = new ChatServer({
-    lastPush: counter.value,
+    lastPush: kept.lastPush,
     onUp: (client, address, resumed) =>
       log.event(resumed ? { event: "up", reason: "resumed" } : { event: "up" }, `${client}, ${address}`),
     onDown: (reason, client) => log.event({ event: "down", reason }, client),
     onPush: (n) => {
-      counter.set(n);
+      kept.pushed(n);
       log.event({ event: "push", n });
     },
     onMessage: (n, client) => log.event({ event: "received", n }, `from ${client}`),
     onLost: ({ reason, unconfirmed }, client) => {
       log.note(
-        `the session of ${client} is gone (${reason}); ${unconfirmed.length} pushes were not confirmed`,
+        `session ${client} is gone (${reason}); pushes without confirmation: ${unconfirmed.length}`,
       );
       for (const value of unconfirmed) {
         log.event({ event: "lost", n: pushNumber(value), reason }, `to ${client}`);
@@ -121,6 +121,7 @@ async function run(args: readonly string[], io: CommandIo): Promise<number> {
   try {
     server = await bootstrap.listen(values.listen);
   } catch (error) {
+    await kept.close();
     if (error instanceof TypeError) throw new UsageError(`--listen: ${error.message}`, { cause: error });
     throw error;
   }
@@ -130,10 +131,13 @@ async function run(args: readonly string[], io: CommandIo): Promise<number> {
   stopPushing();
   if (drainMs > 0) {
     const clients = Array.from(server.channels).filter(({ isActive }) => isActive).length;
-    io.error(`Clients told when to come back: ${clients}; the end takes at most ${drainMs / 1_000} s`);
-    io.error("Another signal ends it at once");
+    if (clients > 0) {
+      io.error(`Clients told when to come back: ${clients}; the end takes at most ${drainMs / 1_000} s`);
+      io.error("Another signal ends it at once");
+    }
   }
   await server.close(drainMs === 0 ? {} : { drain: { deadlineMs: drainMs } });
+  await kept.close();
   return 0;
 }
 

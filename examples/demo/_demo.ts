@@ -304,7 +304,7 @@ export function seconds(ms: number): string {
 }
 
 /** Mulberry32: the same demo for the same seed. */
-function randomFrom(seed: number): () => number {
+export function randomFrom(seed: number): () => number {
   let state = seed >>> 0;
   return () => {
     state = (state + 0x6d2b79f5) >>> 0;

@@ -131,9 +131,7 @@ export function screen(demo: Demo, news: readonly string[], width: number, colou
 /** The first line. */
 export function headline(demo: Demo): string {
   const { natTimeoutMs, natMode, strategy } = demo.options;
-  return `longlink demo: a NAT that forgets links idle for ${
-    seconds(natTimeoutMs)
-  } (${natMode}), strategy ${strategy}`;
+  return `longlink demo: NAT timeout ${seconds(natTimeoutMs)} (${natMode}), strategy ${strategy}`;
 }
 
 /** What has come out, in words. */
@@ -150,11 +148,15 @@ export function summary(result: DemoResult): string[] {
   ];
   if (fraction >= 1 && result.natMode === "loose") {
     lines.push(
-      "The interval is longer than the NAT allows: this NAT lets the client's own packet bring a forgotten link",
-      "back, so the client's heartbeats are answered, while pushes of the server in between are lost or late.",
+      "The interval is longer than the NAT allows. This NAT lets the client's packet",
+      "bring a forgotten link back, so the client's heartbeats are answered, while",
+      "pushes of the server in between are lost or late.",
     );
   } else if (pushesLate > 0) {
-    lines.push("Late pushes met a link that the NAT had forgotten while the interval was being learned.");
+    lines.push(
+      "Late pushes met a link that the NAT had forgotten while the interval was being",
+      "learned.",
+    );
   }
   if (pushesDelivered < pushesSent) {
     lines.push(`${pushesSent - pushesDelivered} pushes did not arrive in time.`);

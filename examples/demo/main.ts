@@ -5,17 +5,18 @@
  * @module
  */
 
-import { UsageError } from "../../cli/command.ts";
+import { type CommandIo, UsageError } from "../../cli/command.ts";
 import { milliseconds, oneOf, parseOptions, wholeNumber } from "../../cli/options.ts";
+import { systemTerminal } from "../../cli/_terminal.ts";
 import { Demo, type DemoOptions } from "./_demo.ts";
 import { STRATEGIES } from "./_scaled.ts";
 import { LiveView, PlainView, summary, type View } from "./_view.ts";
 
 const HELP = `Usage: deno task demo [options]
 
-Starts a chat server, a NAT that forgets idle links, and a client behind it that
-learns how long it may be silent. The server pushes numbered messages at random
-moments. All on this machine, and it ends by itself.
+Starts a chat server, a NAT that forgets idle links, and a client behind it
+that learns how long it may be silent. The server pushes numbered messages at
+random moments. All on this machine, and it ends by itself.
 
 Options:
   --nat-timeout SECONDS   how long a link may be idle, 1 to 60 (8)
@@ -26,40 +27,72 @@ Options:
   --duration SECONDS      the longest that it takes, 5 to 90 (90)
   --seed N                when pushes come (1)
   --json                  print the result as one JSON object on the last line
+  --ui                    serve a page on this machine instead, whose client
+                          runs in the browser; it goes on until Ctrl+C. The
+                          NAT's timeout is 2 or more then
   --help                  print this
 
-Exit status: 0 every push arrived, 1 one did not, 2 wrong arguments.
+Examples:
+  deno task demo
+  deno task demo --nat-timeout 4 --nat-mode loose --strategy stepwise
+  deno task demo --duration 30 --json | tail -n 1
+  deno task demo --ui
+
+On a terminal it draws, in colours unless NO_COLOR is set; elsewhere it prints
+one line an event.
+
+Exit status: 0 every push arrived, 1 one did not, 2 wrong arguments, 130
+interrupted by SIGINT or SIGTERM. With --ui that is its end in order: 0.
 `;
 
-async function main(): Promise<number> {
-  let options;
-  try {
-    options = demoArguments(Deno.args);
-  } catch (error) {
-    if (!(error instanceof UsageError)) throw error;
-    console.error(error.message);
-    console.error("deno task demo --help tells how it is used");
-    return 2;
-  }
+/**
+ * Runs the demo.
+ *
+ * @param command How the user calls it.
+ * @returns The exit status.
+ * @throws {UsageError} If an argument is unknown or cannot be understood.
+ */
+export async function runDemo(
+  args: readonly string[],
+  { out, signal, terminal }: Pick<CommandIo, "out" | "signal" | "terminal">,
+  command = "deno task demo",
+): Promise<number> {
+  const options = demoArguments(args);
   if (options === undefined) {
-    console.log(HELP.trimEnd());
+    out(HELP.replaceAll("deno task demo", command).trimEnd());
     return 0;
   }
-  const view: View = Deno.stdout.isTerminal() ? new LiveView(!Deno.noColor) : new PlainView();
+  return await (options.ui ? showPage(options, out, signal) : showInTerminal(options, out, signal, terminal));
+}
+
+async function showPage(options: DemoOptions, out: CommandIo["out"], signal: AbortSignal): Promise<number> {
+  // Only now: a demo in the terminal need not wait for it.
+  const { startUi } = await import("./ui/_ui_server.ts");
+  const { natTimeoutMs, natMode: mode, strategy, seed } = options;
+  await using ui = await startUi({ natTimeoutMs, mode, strategy, seed });
+  out(`longlink demo: open ${ui.url} in a browser; Ctrl+C ends it`);
+  if (!signal.aborted) await new Promise((resolve) => signal.addEventListener("abort", resolve));
+  return 0;
+}
+
+async function showInTerminal(
+  options: DemoOptions & { readonly json: boolean },
+  out: CommandIo["out"],
+  signal: AbortSignal,
+  terminal: CommandIo["terminal"],
+): Promise<number> {
+  const view: View = terminal === undefined ? new PlainView() : new LiveView(terminal.hasColours);
   const demo = new Demo({ ...options, onNews: (text) => view.news(text) });
-  const interrupt = new AbortController();
-  const stop = () => interrupt.abort();
-  Deno.addSignalListener("SIGINT", stop);
   view.start(demo);
   let result;
   try {
-    result = await demo.run(interrupt.signal);
+    result = await demo.run(signal);
   } finally {
     view.stop();
-    Deno.removeSignalListener("SIGINT", stop);
   }
-  for (const line of summary(result)) console.log(line);
-  if (options.json) console.log(JSON.stringify(result));
+  for (const line of summary(result)) out(line);
+  if (options.json) out(JSON.stringify(result));
+  if (signal.aborted) return 130;
   return result.pushesSent > 0 && result.pushesDelivered === result.pushesSent ? 0 : 1;
 }
 
@@ -69,7 +102,9 @@ async function main(): Promise<number> {
  * @returns Them, or undefined for `--help`.
  * @throws {UsageError} If one is unknown or cannot be understood.
  */
-export function demoArguments(args: readonly string[]): (DemoOptions & { json: boolean }) | undefined {
+export function demoArguments(
+  args: readonly string[],
+): (DemoOptions & { json: boolean; ui: boolean }) | undefined {
   const { values, positionals } = parseOptions(args, {
     "nat-timeout": { type: "string", default: "8" },
     "nat-mode": { type: "string", default: "strict" },
@@ -77,6 +112,7 @@ export function demoArguments(args: readonly string[]): (DemoOptions & { json: b
     duration: { type: "string", default: "90" },
     seed: { type: "string", default: "1" },
     json: { type: "boolean", default: false },
+    ui: { type: "boolean", default: false },
     help: { type: "boolean", short: "h", default: false },
   });
   if (values.help) return undefined;
@@ -87,6 +123,10 @@ export function demoArguments(args: readonly string[]): (DemoOptions & { json: b
     throw new UsageError(`--nat-timeout must be 1 or more, got "${values["nat-timeout"]}"`);
   }
   if (durationMs < 5_000) throw new UsageError(`--duration must be 5 or more, got "${values.duration}"`);
+  if (values.ui && values.json) throw new UsageError("--json has no meaning with --ui");
+  if (values.ui && natTimeoutMs < 2_000) {
+    throw new UsageError(`--nat-timeout must be 2 or more with --ui, got "${values["nat-timeout"]}"`);
+  }
   return {
     natTimeoutMs,
     durationMs,
@@ -94,7 +134,27 @@ export function demoArguments(args: readonly string[]): (DemoOptions & { json: b
     strategy: oneOf("--strategy", values.strategy, Object.keys(STRATEGIES)),
     seed: wholeNumber("--seed", values.seed, 2 ** 32 - 1),
     json: values.json,
+    ui: values.ui,
   };
 }
 
-if (import.meta.main) Deno.exit(await main());
+if (import.meta.main) {
+  const interrupt = new AbortController();
+  Deno.addSignalListener("SIGINT", () => interrupt.abort());
+  Deno.addSignalListener("SIGTERM", () => interrupt.abort());
+  let status;
+  try {
+    status = await runDemo(Deno.args, {
+      out: (line) => console.log(line),
+      signal: interrupt.signal,
+      terminal: systemTerminal(),
+    });
+  } catch (error) {
+    if (!(error instanceof UsageError)) throw error;
+    if (error.hint !== undefined) console.error(`${error.message}\n${error.hint}`);
+    else console.error(error.message);
+    console.error("deno task demo --help tells how it is used");
+    status = 2;
+  }
+  Deno.exit(status);
+}

@@ -1,13 +1,21 @@
-import { assert, assertEquals, assertGreater, assertRejects, assertStringIncludes } from "@std/assert";
+import {
+  assert,
+  assertEquals,
+  assertGreater,
+  assertMatch,
+  assertRejects,
+  assertStringIncludes,
+} from "@std/assert";
 import type { CommandIo } from "../../cli/command.ts";
 import { main } from "../../cli/main.ts";
 import { probeArguments } from "../../cli/_probe_options.ts";
 import { type ProbeNews, type ProbeReport, ProbeSession } from "../../cli/_probe_session.ts";
-import { newsLine, resultText, statusLine } from "../../cli/_probe_text.ts";
+import { newsText, resultText, startLine, statusLine } from "../../cli/_probe_text.ts";
 import { type AnswerKeepAliveOptions, ConnectError, type ProbeOptions, VirtualEventLoop } from "../../mod.ts";
 import { serverBehindNat, until, wire } from "../handlers/_probe_rig.ts";
 
 const URL = "nat://server";
+const PRECISION = { precisionMs: 0, precision: 0.02 };
 
 /** A measurement on virtual time. */
 async function measuring(
@@ -115,12 +123,13 @@ Deno.test("ProbeSession.run() fails with a server that does not answer", async (
   await failed;
 });
 
-Deno.test("newsLine() and statusLine() tell bracket, trials and the time left", async () => {
+Deno.test("newsText() and statusLine() tell bracket, trials and the time left", async () => {
   const { loop, session, news } = await measuring(60_000, { parallel: 2 }, { maxScouts: 2 });
-  assertEquals(statusLine(session.snapshot), "waiting for the server to answer");
+  const status = () => statusLine(session.snapshot, PRECISION, session.elapsedMs);
+  assertEquals(status(), "waiting for the server to answer");
   await loop.advanceByAsync(8_300);
   assertEquals(
-    news.map((one) => newsLine(one, undefined)),
+    news.map((one) => newsText(one, undefined, PRECISION)),
     [
       "connected, round trip 100 ms",
       "the server answers after a silence: testing how long pushes get through",
@@ -128,14 +137,38 @@ Deno.test("newsLine() and statusLine() tell bracket, trials and the time left", 
       `trying ${session.snapshot!.running[1]!.idleMs / 1_000} s`,
     ],
   );
-  assertStringIncludes(statusLine(session.snapshot), "nothing known; trying 28 s (0:20 left), ");
+  assertMatch(status(), /^trying 28 s \(0:20 left\), [\d.]+ s \(\d:\d\d left\); nothing known; 0:09 so far$/);
   await loop.advanceByAsync(21_000);
   const verdict = news.find(({ type }) => type === "verdict")!;
   assertEquals(
-    newsLine(verdict, session.snapshot),
-    "28 s survived: the hold was answered; the timeout is above 28 s",
+    newsText(verdict, session.snapshot, PRECISION),
+    "28 s survived: the hold was answered\n  the timeout is above 28 s",
   );
+  await until(loop, () => session.snapshot!.bracket.hiMs !== null, 3_600_000);
+  assertMatch(status(), /; [\d.]+ to [\d.]+ s; about \d+ more, \d min$/);
   session.stop();
+});
+
+Deno.test("newsText() keeps to 79 characters a line, and tells about how much is left", async () => {
+  const { loop, network } = await serverBehindNat(3_000_000);
+  const texts: string[] = [];
+  const session: ProbeSession = new ProbeSession({
+    url: URL,
+    transport: network,
+    loop,
+    scoutHandlers: wire,
+    onNews: (news) => texts.push(newsText(news, session.snapshot, PRECISION)),
+  });
+  let isDone = false;
+  session.run().then(() => isDone = true);
+  await until(loop, () => isDone, 20 * 3_600_000);
+  assertEquals(texts.flatMap((text) => text.split("\n")).filter((line) => line.length > 79), []);
+  assert(texts.some((text) => /s; about 4 more trials, \d:\d\d h$/.test(text)), texts.join("\n"));
+});
+
+Deno.test("startLine() says how long it may take at worst", () => {
+  assertEquals(startLine({ maxMs: 7_200_000 }), "This may take hours; Ctrl-C prints what is known");
+  assertEquals(startLine({ maxMs: 60_000 }), "This may take minutes; Ctrl-C prints what is known");
 });
 
 Deno.test("resultText() says what pings from here do not prove", async () => {
@@ -198,7 +231,8 @@ const ADDRESS = "tcp://127.0.0.1:1";
 const WRONG: readonly [args: string[], message: string][] = [
   [[], "URL is missing"],
   [[ADDRESS, "more"], "Unexpected argument 'more'"],
-  [["ftp://h:1"], 'URL must begin with tcp:// or tls:// or ws:// or wss://, got "ftp://h:1"'],
+  [["ftp://h:1"], 'URL must begin with tcp://, tls://, ws:// or wss://, got "ftp://h:1"'],
+  [["::1"], "URL must begin with"],
   [["tcp://127.0.0.1"], 'Cannot parse the address "tcp://127.0.0.1": the port is missing'],
   [[ADDRESS, "--start", "0"], '--start must be a number of seconds above 0, got "0"'],
   [[ADDRESS, "--start", "0.5"], "startMs must be from 1000"],
@@ -217,6 +251,7 @@ const WRONG: readonly [args: string[], message: string][] = [
   ],
   [[ADDRESS, "--format", "raw", "--ping", "01", "--pong", "01"], "ping and pong must differ"],
   [[ADDRESS, "--fast"], "Unknown option '--fast'"],
+  [[ADDRESS, "--paralel", "2"], "Unknown option '--paralel'\nDid you mean --parallel?"],
 ];
 
 for (const [args, message] of WRONG) {

@@ -53,11 +53,14 @@ Deno.test("demoArguments() has defaults, and limits that fit its 90 seconds", ()
     strategy: "edge",
     seed: 1,
     json: false,
+    ui: false,
   });
   assertEquals(demoArguments(["--help"]), undefined);
   const wrong: [args: string[], message: string][] = [
     [["--nat-timeout", "61"], "--nat-timeout must be a number of seconds above 0 and at most 60"],
     [["--nat-timeout", "0.5"], "--nat-timeout must be 1 or more"],
+    [["--ui", "--nat-timeout", "1"], "--nat-timeout must be 2 or more with --ui"],
+    [["--ui", "--json"], "--json has no meaning with --ui"],
     [["--duration", "91"], "at most 90"],
     [["--nat-mode", "open"], "--nat-mode must be strict or loose"],
     [["--strategy", "guess"], "--strategy must be edge or stepwise or fixed"],

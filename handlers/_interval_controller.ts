@@ -190,6 +190,11 @@ export class IntervalController
         return true;
       case "void":
         if (!this.#scouting?.takeTicket(heartbeat)) this.#voidRead(heartbeat);
+        else if (heartbeat.reason === "notServed") {
+          // Its hello said otherwise; trials go on here then.
+          this.#peer = { ...this.#peer, takesScouts: false };
+          this.#update("scouts refused");
+        }
         return true;
       case "goAway":
         this.#fire(

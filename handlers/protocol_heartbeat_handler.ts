@@ -11,7 +11,7 @@ import {
   LinkDownError,
   type LinkDownEvent,
   type LinkDownReason,
-  type PeerError,
+  PeerError,
   type WireMessage,
 } from "../pipeline/mod.ts";
 import { DecodeError } from "./errors.ts";
@@ -114,11 +114,15 @@ export class ProtocolHeartbeatHandler implements ChannelHandler {
     const tracker = this.#tracker;
     if (tracker === undefined || !isWireMessage(message)) return context.fireChannelRead(message);
     if (this.#outcome === "nothing") this.#outcome = "heartbeats";
-    for (const part of tracker.received(message)) {
-      this.#pass(context, part);
-      // Whoever got the part may have dropped the link over it.
+    const parts = tracker.received(message);
+    // Why the peer wants no more is told first: whoever reads that as well may end the channel over it.
+    for (const part of parts) if (part instanceof PeerError) context.fireExceptionCaught(part);
+    for (const part of parts) {
+      // Whoever got the part before may have dropped the link.
       if (this.#tracker !== tracker) return;
+      if (!(part instanceof PeerError)) this.#pass(context, part);
     }
+    if (this.#tracker !== tracker) return;
     if (this.#sendWaiting(context)) context.flush();
   }
 

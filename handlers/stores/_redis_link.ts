@@ -128,6 +128,11 @@ export class RedisLink {
     return this.#gone === undefined;
   }
 
+  /** @throws {RedisGoneError} If Redis is known to be gone. */
+  check(): void {
+    if (this.#gone !== undefined) throw this.#gone.error;
+  }
+
   get waiting(): number {
     return this.#waiting.length;
   }

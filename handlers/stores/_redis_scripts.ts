@@ -57,7 +57,8 @@ elseif kind ~= 'none' then
   now = '${UNUSABLE}'
 end
 if now == ARGV[2] or now ~= ARGV[3] then return now end
-redis.call('DEL', KEYS[1], KEYS[2])
+-- Redis asks for memory only before the first write.
+if redis.call('EXISTS', KEYS[1], KEYS[2]) > 0 then redis.call('DEL', KEYS[1], KEYS[2]) end
 redis.call('HSET', KEYS[1], 'version', ARGV[1], 'claim', ARGV[2], 'id', ARGV[5], 'token', ARGV[6], 'links', ARGV[7],
   'received', ARGV[8], 'acknowledged', ARGV[9], 'last', ARGV[10], 'at', ARGV[11])
 push(12)

@@ -184,6 +184,8 @@ export class RedisSessionStore implements SessionStore, AsyncDisposable {
     accept?: (session: SessionOutline) => boolean,
   ): Promise<ClaimedSession | undefined> {
     if (key === "") return undefined;
+    // Not behind a change of the same session that waits: somebody waits for the answer.
+    if (!this.#isClosed) this.#link.check();
     return await this.#inTurn(key, async () => {
       const keys = this.#keysOf(key);
       for (let tries = 0; tries < MOST_TRIES; tries++) {

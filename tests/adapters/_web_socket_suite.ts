@@ -17,6 +17,8 @@ export interface Conformance {
   readonly sendsBlobs: boolean;
   /** Events are of the global classes. */
   readonly eventClasses: boolean;
+  /** Listeners are as those of any `EventTarget`: objects, `once`, `signal`. */
+  readonly listenerOptions: boolean;
   /** `close` after a lost connection, or one that never was, has code 1006. */
   readonly abnormalCode: boolean;
   /** What is sent once it is closing counts in `bufferedAmount`. */
@@ -41,6 +43,7 @@ export const STANDARD: Conformance = {
   blobs: true,
   sendsBlobs: true,
   eventClasses: true,
+  listenerOptions: true,
   abnormalCode: true,
   countsWhenClosed: true,
   scalarValues: true,
@@ -379,7 +382,7 @@ export function webSocketSuite(
     await echo(socket, "2");
     assertEquals(calls, ["first", "once", "object", "signal", "first", "object"]);
     await close(socket);
-  }, conformance.eventClasses);
+  }, conformance.listenerOptions);
 
   test("has handlers as properties, which keep their place", async (server) => {
     const socket = await open(server);

@@ -105,10 +105,33 @@ Deno.test("ProtocolHeartbeatHandler cannot be added to a link that has carried s
   assertStringIncludes(String(error.cause), "the handler must be there before the link carries anything");
 });
 
+Deno.test("ProtocolHeartbeatHandler tells why the peer wants no more before the client can read it", () => {
+  const link = readyLink();
+  const told: string[] = [];
+  link.channel.pipeline.addBefore(link.collector, {
+    channelRead: (context, message) => (told.push("bytes"), context.fireChannelRead(message)),
+    exceptionCaught: (context, error) => (told.push("error"), context.fireExceptionCaught(error)),
+  });
+  link.receive("+OK\r\n-ERR 'go away'\r\n");
+  assertEquals(told, ["error", "bytes"]);
+  assertEquals(link.received().text, "+OK\r\n-ERR 'go away'\r\n");
+});
+
+Deno.test("ProtocolHeartbeatHandler passes nothing more on once its link is dropped over an error", () => {
+  const link = readyLink();
+  link.channel.pipeline.addBefore(link.collector, {
+    exceptionCaught: ({ channel }) => channel.drop("protocol"),
+  });
+  link.receive("-ERR 'go away'\r\nMSG a 1 2\r\nhi\r\n");
+  assertEquals(link.received().text, "");
+});
+
 Deno.test("ProtocolHeartbeatHandler stops in the middle of a chunk when its link is dropped over it", () => {
   const link = readyLink();
-  link.channel.pipeline.addLast({ exceptionCaught: ({ channel }) => channel.drop("protocol") });
-  link.channel.pipeline.remove(link.collector);
-  link.receive("-ERR 'go away'\r\nMSG a 1 2\r\nhi\r\n");
-  assertEquals(link.received().text, "-ERR 'go away'\r\n");
+  link.ping();
+  link.channel.pipeline.addBefore(link.collector, {
+    channelRead: ({ channel }, message) => message instanceof Heartbeat || channel.drop("protocol"),
+  });
+  link.receive("MSG a 1 2\r\nhi\r\n" + PONG + "MSG a 1 2\r\nho\r\n");
+  assertEquals([link.channel.state, link.received()], ["closed", { text: "", pongs: 0 }]);
 });

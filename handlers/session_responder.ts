@@ -459,6 +459,8 @@ export class SessionResponder implements ChannelHandler {
     let refusal: Refusal | undefined = UNKNOWN;
     // Before it is claimed: who has no right to it, or is late, must not take it away from where it lives.
     const accept = (session: SessionOutline) => {
+      // Its client may have given up by now, and be at home again.
+      if (this.#state !== preparing) return false;
       refusal = this.#refusalOf(context, session, frame);
       return refusal === undefined;
     };

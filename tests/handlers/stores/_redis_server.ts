@@ -8,7 +8,7 @@ export const hasRedis = await new Deno.Command("redis-server", {
 })
   .output().then(({ success }) => success, () => false);
 
-/** A Redis of the test's own: on a socket in a folder, with an append-only file, so that it outlives a kill. */
+/** A Redis of the test's own: on a socket in a folder, whose append-only file has all that it has confirmed. */
 export class RedisServer implements AsyncDisposable {
   readonly folder: string;
   #process: Deno.ChildProcess | undefined;
@@ -39,6 +39,7 @@ export class RedisServer implements AsyncDisposable {
       dir: this.folder,
       save: "",
       appendonly: "yes",
+      appendfsync: "always",
       ...this.#settings,
     };
     const args = Object.entries(settings).flatMap(([name, value]) => [`--${name}`, value]);

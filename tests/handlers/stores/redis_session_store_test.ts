@@ -24,7 +24,7 @@ const MESSAGES = "longlink:session:{phone}:messages";
 
 if (hasRedis) {
   sessionStoreSuite("RedisSessionStore", async () => {
-    const server = await RedisServer.start();
+    const server = await RedisServer.start({ appendonly: "no" });
     const stores: RedisSessionStore[] = [];
     const open = () => {
       const store = new RedisSessionStore({ redis: server.url });
@@ -305,7 +305,7 @@ test(".update() keeps the session, and Redis forgets what nobody uses", async ({
 });
 
 test(".claim() that comes too late takes the session from nobody", async ({ server, other, open }) => {
-  const client = createClient({ socket: { path: `${server.folder}/redis.sock` } });
+  const client = createClient({ socket: { path: `${server.folder}/redis.sock`, tls: false } });
   await client.connect();
   const late: (() => Promise<unknown>)[] = [];
   // What changes hands is held back, as in a network that is stuck.
@@ -333,7 +333,7 @@ test(".claim() that comes too late takes the session from nobody", async ({ serv
 });
 
 test("() shares a client that stays open, also where Redis forgot its scripts", async ({ server, open }) => {
-  const client = createClient({ socket: { path: `${server.folder}/redis.sock` } });
+  const client = createClient({ socket: { path: `${server.folder}/redis.sock`, tls: false } });
   await client.connect();
   const store = open({ redis: client, prefix: "mine:" });
   const claim = await store.create("phone", sessionOf());

@@ -1,11 +1,27 @@
 /**
  * Builds the npm package that is published into npm/dist, with dnt: ESM, types
- * and no shims. Everything it says about the package comes from deno.json.
+ * and no shims; then runs the checks of the npm package on it. Everything it
+ * says about the package comes from deno.json and _metadata.ts.
  *
- * `deno task npm:build [VERSION]`
+ * `deno task npm:build`
  */
 
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import manifest from "../deno.json" with { type: "json" };
+import { check } from "./_checks.ts";
+import { packed } from "./_command.ts";
+import { metadata } from "./_metadata.ts";
+
+// dnt turns import.meta.main into a look at the script that Node was started with.
+const BIN = `#!/usr/bin/env node
+import process from "node:process";
+import { fileURLToPath } from "node:url";
+
+process.argv[1] = fileURLToPath(new URL("./esm/cli.js", import.meta.url));
+await import("./esm/cli.js");
+`;
 
 const root = `${import.meta.dirname}/..`;
 // Not the folder of this script: dnt's emptyDir would delete it.
@@ -20,32 +36,28 @@ await build({
   shims: {},
   // ESM alone: a dual package can load two copies of each class, and `instanceof` fails between them.
   scriptModule: false,
-  // npm/test runs against a packed tarball instead; see npm/pack.ts.
+  // npm/test runs against a packed tarball instead; see _checks.ts.
   test: false,
   compilerOptions: { target: "ES2022", lib: ["ESNext", "DOM", "DOM.Iterable"] },
   package: {
     name: manifest.name,
-    version: Deno.args[0] ?? manifest.version,
-    description:
-      "Keeps long connections alive: a Netty-style channel pipeline whose handlers learn how long a " +
-      "network lets a link idle, beat just often enough, notice a dead link within seconds and bring it back",
-    keywords: ["heartbeat", "keepalive", "websocket", "tcp", "nat", "reconnect", "pipeline", "netty"],
+    version: manifest.version,
     license: manifest.license,
-    sideEffects: false,
-    engines: { node: ">=20" },
-    dependencies: npmDependencies("msgpack-lite"),
+    ...metadata(),
     devDependencies: { "@types/node": "^20.19.0" },
   },
   async postBuild() {
     for (const name of ["README.md", "LICENSE", "CHANGELOG.md"]) {
       await Deno.copyFile(`${root}/${name}`, `${outDir}/${name}`);
     }
+    await writeFile(`${outDir}/bin.js`, BIN, { mode: 0o755 });
   },
 });
-
-/** The version range of each dependency, as deno.json has it. */
-function npmDependencies(...names: (keyof typeof manifest.imports)[]): Record<string, string> {
-  return Object.fromEntries(names.map((name) => [name, manifest.imports[name].slice(`npm:${name}@`.length)]));
+const folder = await mkdtemp(join(tmpdir(), "longlink-npm-"));
+try {
+  await check(await packed(outDir, folder), folder);
+} finally {
+  await rm(folder, { recursive: true });
 }
 
 async function loadDnt(): Promise<typeof import("@deno/dnt")> {

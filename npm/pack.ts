@@ -1,41 +1,59 @@
 /**
- * Packs the npm tarball with `deno pack`, installs it into an empty folder and
- * runs npm/test there on Node: what a user of npm gets, not what this folder
- * holds.
+ * Packs the npm tarball with `deno pack`, completes its package.json, and runs
+ * the checks of the npm package: on what a user of npm gets, not on what this
+ * folder holds.
  *
  * `deno task npm:pack [FILE]`: with a file name the tarball is kept there.
  */
 
-import { copyFile, mkdir, mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
+import { copyFile, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
+import { check } from "./_checks.ts";
+import { packed, run } from "./_command.ts";
+import { binOf, metadata } from "./_metadata.ts";
 
-const here = import.meta.dirname!;
 const folder = await mkdtemp(join(tmpdir(), "longlink-npm-"));
 try {
-  const tarball = join(folder, "package.tgz");
-  await run(join(here, ".."), Deno.execPath(), "pack", "--quiet", "--allow-dirty", "--output", tarball);
-
-  const consumer = join(folder, "consumer");
-  await mkdir(consumer);
-  await writeFile(join(consumer, "package.json"), JSON.stringify({ private: true, type: "module" }));
-  await run(consumer, "npm", "install", "--no-audit", "--no-fund", "--loglevel=error", tarball);
-
-  const tests = (await readdir(join(here, "test"))).filter((name) => name.endsWith(".mjs")).sort();
-  for (const name of tests) await copyFile(join(here, "test", name), join(consumer, name));
-  await copyFile(join(here, "..", "deno.json"), join(consumer, "deno.json"));
-  await run(consumer, "node", "--test", ...tests.filter((name) => name.endsWith("_test.mjs")));
-
+  const root = join(import.meta.dirname!, "..");
+  const raw = join(folder, "raw.tgz");
+  // Source maps would name this folder, and the modules read well without.
+  await run(root, Deno.execPath(), "pack", "--quiet", "--allow-dirty", "--no-source-maps", "--output", raw);
+  const tarball = await completed(raw);
+  await check(tarball, folder);
   if (Deno.args[0] !== undefined) await copyFile(tarball, Deno.args[0]);
 } catch (error) {
-  console.error(error instanceof Error ? error.message : error);
+  console.error(`Cannot pack: ${error instanceof Error ? error.message : error}`);
   process.exitCode = 1;
 } finally {
   await rm(folder, { recursive: true });
 }
 
-async function run(cwd: string, command: string, ...args: string[]): Promise<void> {
-  const { success, code } = await new Deno.Command(command, { args, cwd, stdin: "null" }).spawn().status;
-  if (!success) throw new Error(`Cannot pack: "${command} ${args.join(" ")}" ended with status ${code}`);
+/** `deno pack` has no option for most of package.json, nor for a command. */
+async function completed(raw: string): Promise<string> {
+  await run(folder, "tar", "-xzf", raw);
+  const unpacked = join(folder, "package");
+  const path = join(unpacked, "package.json");
+  const manifest = JSON.parse(await readFile(path, "utf8"));
+  const complete = { ...manifest, ...metadata() };
+  for (const name of Object.keys(manifest.dependencies)) {
+    if (!(name in complete.dependencies || name in complete.peerDependencies)) {
+      throw new Error(
+        `"${name}" is imported: say in _metadata.ts whether it is a dependency or an optional peer`,
+      );
+    }
+  }
+  await writeFile(path, JSON.stringify(complete, null, 2) + "\n");
+  for (const { types } of Object.values(manifest.exports) as { types: string }[]) {
+    const text = await readFile(join(unpacked, types), "utf8");
+    // TypeScript refuses to import a file of declarations without one, as that of the command line is.
+    if (!/^(\/\*[^]*?\*\/ )?export\b/m.test(text)) {
+      await writeFile(join(unpacked, types), `${text}\nexport {};\n`);
+    }
+  }
+  await writeFile(join(unpacked, "bin.js"), binOf(await readFile(join(unpacked, "cli.js"), "utf8")), {
+    mode: 0o755,
+  });
+  return await packed(unpacked, folder);
 }

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { Deferred } from "./_deferred.ts";
 import type { EventLoop, Timer } from "../mod.ts";
 
 /** Ends after so long without a link, from the start or from its loss. */
@@ -11,7 +12,7 @@ export class Patience {
   readonly #loop: EventLoop;
   readonly #url: string;
   readonly #giveUpMs: number | undefined;
-  readonly #over = Promise.withResolvers<Error>();
+  readonly #over = new Deferred<Error>();
   #timer: Timer | undefined = undefined;
 
   /**

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { Deferred } from "./_deferred.ts";
 import { Channel, type ChannelHandler, type EventLoop, type LinkDownEvent, type Transport } from "../mod.ts";
 import {
   type CoverageEvent,
@@ -60,7 +61,7 @@ export class ProbeSession {
   readonly #options: ProbeSessionOptions;
   readonly #handler: ProbeHandler;
   readonly #channel: Channel;
-  readonly #report = Promise.withResolvers<ProbeReport>();
+  readonly #report = new Deferred<ProbeReport>();
   readonly #trials: { idleMs: number; verdict: string; reason: string }[] = [];
   readonly #startMs: number;
   #isValid = false;

@@ -17,6 +17,7 @@
  * @module
  */
 
+import * as timers from "node:timers/promises";
 import { createHash, randomUUID } from "node:crypto";
 import { constants } from "node:fs";
 import { mkdir, open, readdir, readFile, rename, rm, stat } from "node:fs/promises";
@@ -51,7 +52,8 @@ export class SessionFolder {
   /** Puts a session there, in place of an earlier one. */
   async create(key: string, record: SessionRecord): Promise<HeldFolder> {
     const snapshot = encodeSnapshot(key, record);
-    for (;;) {
+    for (let lost = 0;; lost++) {
+      if (lost > 0) await pauseAfter(lost);
       const found = await this.#find(key);
       if (found === undefined) {
         const claim = await this.#make(key, snapshot);
@@ -70,7 +72,8 @@ export class SessionFolder {
     key: string,
     accept?: (session: SessionOutline) => boolean,
   ): Promise<{ held: HeldFolder; record: SessionRecord } | undefined> {
-    for (;;) {
+    for (let lost = 0;; lost++) {
+      if (lost > 0) await pauseAfter(lost);
       const found = await this.#find(key);
       if (found === undefined) return undefined;
       if (accept !== undefined) {
@@ -245,4 +248,10 @@ async function syncFolder(path: string): Promise<void> {
   const folder = await unlessGone(open(path, "r"));
   await folder?.sync();
   await folder?.close();
+}
+
+/** Those who want the same session at once would otherwise take it from each other in step, for ever. */
+function pauseAfter(lost: number): Promise<void> {
+  const [random] = crypto.getRandomValues(new Uint16Array(1));
+  return timers.setTimeout(random! / 0xffff * Math.min(2 ** lost, 64));
 }

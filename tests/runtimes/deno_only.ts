@@ -21,8 +21,6 @@ const WEB_STORAGE = { reason: "there is no sessionStorage", needs: "sessionStora
 const WEB_SOCKET = { reason: "there is no WebSocket class", needs: "WebSocket" };
 const PAGES = "keeps the time of a browser's page";
 const PAUSED = "Bun's ws cannot stop to read, so the server answers all the same";
-const STORES_CONTEND =
-  "takes minutes: stores that take a session from each other in lockstep begin again and again";
 
 /** Files whose tests cannot even be listed elsewhere, and why. */
 export const DENO_ONLY_FILES: Readonly<Record<string, string>> = {
@@ -37,11 +35,6 @@ export const DENO_ONLY: readonly DenoOnly[] = [
   {
     test: "FileSessionStore keeps what it passed for when its process is killed at any moment",
     reason: OTHER_PROCESS,
-  },
-  { test: "FileSessionStore.create() of many stores at once leaves one session", reason: STORES_CONTEND },
-  {
-    test: "FileSessionStore.update() of stores that take a session from each other *",
-    reason: STORES_CONTEND,
   },
   { test: "LocalStorageIntervalStore(sessionStorage)*", ...WEB_STORAGE },
   { test: "LocalStorageSessionStore(sessionStorage)*", ...WEB_STORAGE },

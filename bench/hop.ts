@@ -1,166 +1,110 @@
 /**
- * What one handler hop costs, next to Netty in Java (bench/netty).
+ * What one handler hop costs, next to Netty in Java and to what Node offers.
  *
  * Counted: `pipeline.fireChannelRead(message)` and `pipeline.write(message)`
- * through ten handlers of five classes that pass the message on and do nothing
- * else, up to a sink that counts it. The whole call, with its entry, the sink
- * and (for a write) making and settling its promise, divided by ten. Not
- * counted: flush, sockets, codecs.
+ * through handlers that pass the message on and do nothing else, up to a sink
+ * that counts it. The whole call, with its entry, the sink and (for a write)
+ * making and settling its promise, divided by the handlers. Not counted: flush,
+ * sockets, codecs.
  */
 
-import {
-  type ChannelHandler,
-  type ChannelHandlerContext,
-  type ChannelPromise,
-  EmbeddedChannel,
-} from "../pipeline/mod.ts";
-import { missingForNetty, nettyHop } from "./_netty.ts";
+import { netty } from "./_netty.ts";
+import { inDeno, inNode, removeBundles } from "./_programs.ts";
+import { numbersOf, type Row, type Table } from "./_table.ts";
 import type { Measurement } from "./_measurement.ts";
 
-const HANDLERS = 10;
-const TIMES = 200_000;
-const WARM_UP_ROUNDS = 30;
-const ROUNDS = 25;
+/** A pipeline: how many handlers forward, of how many classes, with how many skipped before each. */
+type Shape = readonly [handlers: number, classes: number, skipped: number];
 
-/** A decoded message, as handlers behind a frame decoder see it. */
-const MESSAGE = { text: "hello" };
+const USUAL: Shape = [10, 5, 0];
+const SHAPES: readonly Shape[] = [USUAL, [1, 1, 0], [30, 5, 0], [10, 1, 0], [30, 1, 0], [10, 5, 1]];
+/** Of these Netty is measured with a ByteBuf as well. */
+const WITH_BYTE_BUF: readonly Shape[] = [USUAL, [10, 5, 1]];
+const LENGTHS = [1, 10, 30];
+const CHAINS = { EventEmitter: "emitter", "stream.pipeline": "pipeline", TransformStream: "transform" };
 
-// Five classes with one body: one call site sees five receivers, as with five
-// different handlers. A single class would let the engine inline the chain.
-class HandlerA implements ChannelHandler {
-  channelRead(context: ChannelHandlerContext, message: unknown): void {
-    context.fireChannelRead(message);
-  }
-  write(context: ChannelHandlerContext, message: unknown, promise: ChannelPromise): void {
-    context.write(message, promise);
-  }
+/** How much is measured; less for a quick check. */
+export interface HopOptions {
+  readonly runs: number;
+  readonly shapes?: readonly Shape[];
+  readonly lengths?: readonly number[];
 }
 
-class HandlerB implements ChannelHandler {
-  channelRead(context: ChannelHandlerContext, message: unknown): void {
-    context.fireChannelRead(message);
+/** Measures a hop here and elsewhere, one after the other, several times. */
+export async function benchHop(options: HopOptions = { runs: 3 }): Promise<Measurement> {
+  const { runs, shapes = SHAPES, lengths = LENGTHS } = options;
+  const found = new Map<string, Record<string, number[]>>();
+  const note = (row: string, who: string, ns: number) => {
+    const who2ns = found.get(row) ?? {};
+    found.set(row, who2ns);
+    (who2ns[who] ??= []).push(ns);
+  };
+  const java = await netty();
+  for (let run = 1; run <= runs; run++) {
+    console.error(`  hop: run ${run} of ${runs}`);
+    for (const shape of shapes) await inShape(shape, java, note);
+    for (const length of lengths) await inNodeChains(length, note);
   }
-  write(context: ChannelHandlerContext, message: unknown, promise: ChannelPromise): void {
-    context.write(message, promise);
-  }
-}
-
-class HandlerC implements ChannelHandler {
-  channelRead(context: ChannelHandlerContext, message: unknown): void {
-    context.fireChannelRead(message);
-  }
-  write(context: ChannelHandlerContext, message: unknown, promise: ChannelPromise): void {
-    context.write(message, promise);
-  }
-}
-
-class HandlerD implements ChannelHandler {
-  channelRead(context: ChannelHandlerContext, message: unknown): void {
-    context.fireChannelRead(message);
-  }
-  write(context: ChannelHandlerContext, message: unknown, promise: ChannelPromise): void {
-    context.write(message, promise);
-  }
-}
-
-class HandlerE implements ChannelHandler {
-  channelRead(context: ChannelHandlerContext, message: unknown): void {
-    context.fireChannelRead(message);
-  }
-  write(context: ChannelHandlerContext, message: unknown, promise: ChannelPromise): void {
-    context.write(message, promise);
-  }
-}
-
-/** Consumes what arrives, so that neither the tail's list nor the transport's buffer is measured. */
-class Sink implements ChannelHandler {
-  count = 0;
-
-  channelRead(_context: ChannelHandlerContext, _message: unknown): void {
-    this.count++;
-  }
-  write(_context: ChannelHandlerContext, _message: unknown, promise: ChannelPromise): void {
-    this.count++;
-    promise.resolve();
-  }
-}
-
-/** Numbers of one hop, in ns; null where Netty is not there. */
-export interface HopNumbers extends Record<string, number | null> {
-  inboundNs: number;
-  outboundNs: number;
-  nettyInboundNs: number | null;
-  nettyOutboundNs: number | null;
-  inboundRatioToNetty: number | null;
-  outboundRatioToNetty: number | null;
-  nettyByteBufInboundNs: number | null;
-  nettyByteBufOutboundNs: number | null;
-}
-
-/** Measures a hop here and in Netty, one after the other. */
-export async function benchHop(): Promise<Measurement<HopNumbers>> {
-  const inboundNs = inbound();
-  const outboundNs = outbound();
-  const missing = await missingForNetty();
-  const netty = missing === undefined ? await nettyHop("object") : undefined;
-  const nettyByteBuf = missing === undefined ? await nettyHop("bytebuf") : undefined;
+  await removeBundles();
+  if (typeof java !== "string") await java[Symbol.asyncDispose]();
+  const rows = Array.from(found, ([name, runs]): Row => ({ name, runs }));
+  const tables: Table[] = [
+    { title: "a hop in Deno", unit: "ns", rows: rows.filter(({ name }) => !name.endsWith("in Node")) },
+    { title: "a hop in Node", unit: "ns", rows: rows.filter(({ name }) => name.endsWith("in Node")) },
+  ];
   return {
-    numbers: {
-      inboundNs,
-      outboundNs,
-      nettyInboundNs: netty?.inboundNs ?? null,
-      nettyOutboundNs: netty?.outboundNs ?? null,
-      inboundRatioToNetty: netty === undefined ? null : inboundNs / netty.inboundNs,
-      outboundRatioToNetty: netty === undefined ? null : outboundNs / netty.outboundNs,
-      nettyByteBufInboundNs: nettyByteBuf?.inboundNs ?? null,
-      nettyByteBufOutboundNs: nettyByteBuf?.outboundNs ?? null,
-    },
+    numbers: numbersOf(tables),
+    tables,
     notes: [
-      `ns a handler, through ${HANDLERS} handlers of five classes; the whole call divided by ${HANDLERS}`,
-      missing === undefined
-        ? `Netty ${netty?.version} with its defaults; the message is a plain object, for the ByteBuf rows a ByteBuf`
-        : `no numbers for Netty: ${missing}`,
+      "ns a handler that forwards: the whole call, with its sink, divided by them; flush and sockets are not in it",
+      '"bare" is no pipeline: objects that call each other by a function they were given, as any pipeline has to',
+      "streams and emitters have one direction; streams are measured by batches of 1,000 messages",
+      typeof java === "string"
+        ? `no numbers for Netty: ${java}`
+        : "Netty runs with its defaults: at each hop it asks whether a message is reference counted, which Java answers slowly for a plain object",
     ],
   };
 }
 
-function inbound(): number {
-  const sink = new Sink();
-  const { pipeline } = new EmbeddedChannel({ handlers: [...forwarders(), sink] });
-  return measure("inbound", () => pipeline.fireChannelRead(MESSAGE), sink);
-}
-
-function outbound(): number {
-  const sink = new Sink();
-  const { pipeline } = new EmbeddedChannel({ handlers: [sink, ...forwarders()] });
-  return measure("outbound", () => void pipeline.write(MESSAGE), sink);
-}
-
-function forwarders(): ChannelHandler[] {
-  const classes = [HandlerA, HandlerB, HandlerC, HandlerD, HandlerE];
-  return Array.from({ length: HANDLERS }, (_, i) => new classes[i % classes.length]!());
-}
-
-/** Median ns a hop. */
-function measure(name: string, fire: () => void, sink: Sink): number {
-  for (let i = 0; i < WARM_UP_ROUNDS; i++) round(name, fire, sink);
-  const nanos = Array.from({ length: ROUNDS }, () => round(name, fire, sink)).sort((a, b) => a - b);
-  const [median, least, most] = [nanos[ROUNDS >> 1]!, nanos[0]!, nanos[ROUNDS - 1]!];
-  console.error(
-    `  longlink ${name}: ${median.toFixed(2)} ns a hop (${least.toFixed(2)} to ${
-      most.toFixed(2)
-    } in ${ROUNDS} rounds)`,
-  );
-  return median;
-}
-
-function round(name: string, fire: () => void, sink: Sink): number {
-  const before = sink.count;
-  const start = performance.now();
-  for (let i = 0; i < TIMES; i++) fire();
-  const nanos = (performance.now() - start) * 1e6;
-  if (sink.count - before !== TIMES) {
-    throw new Error(`Cannot measure ${name}: ${sink.count - before} of ${TIMES} messages arrived`);
+async function inShape(
+  shape: Shape,
+  java: Awaited<ReturnType<typeof netty>>,
+  note: (row: string, who: string, ns: number) => void,
+): Promise<void> {
+  const args = shape.map(String);
+  const [handlers, classes, skipped] = shape;
+  const name = `${handlers} of ${classes} class${classes > 1 ? "es" : ""}${
+    skipped > 0 ? ", as many skipped" : ""
+  }`;
+  const hop = async (direction: string) => (await inDeno<{ ns: number }>("hop", direction, ...args)).ns;
+  note(`inbound, ${name}`, "longlink", await hop("inbound"));
+  note(`outbound, ${name}`, "longlink", await hop("outbound"));
+  if (typeof java !== "string") {
+    const messages = WITH_BYTE_BUF.some((other) => `${other}` === `${shape}`)
+      ? ["object", "bytebuf"]
+      : ["object"];
+    for (const message of messages) {
+      const who = message === "object" ? "Netty, object" : "Netty, ByteBuf";
+      const { inboundNs, outboundNs } = await java.run<{ inboundNs: number; outboundNs: number }>(
+        "HopBench",
+        message,
+        ...args,
+      );
+      note(`inbound, ${name}`, who, inboundNs);
+      note(`outbound, ${name}`, who, outboundNs);
+    }
   }
-  return nanos / TIMES / HANDLERS;
+  if (skipped === 0) note(`inbound, ${name}`, "bare", await hop("bare"));
+}
+
+async function inNodeChains(
+  length: number,
+  note: (row: string, who: string, ns: number) => void,
+): Promise<void> {
+  const row = `inbound, ${length} of 5 classes, in Node`;
+  const { ns } = await inNode<{ ns: number }>("hop", "inbound", `${length}`, "5", "0");
+  note(row, "longlink", ns);
+  for (const [who, kind] of Object.entries(CHAINS)) {
+    note(row, who, (await inNode<{ ns: number }>("chain", kind, `${length}`)).ns);
+  }
 }

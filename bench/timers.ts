@@ -1,119 +1,67 @@
-/**
- * What timers cost on the system event loop, with a million idle links.
- *
- * @module
- */
+/** What timers of a million idle links cost, next to the runtime's own and to Netty's. */
 
-import type { Timer } from "../pipeline/event_loop.ts";
-import { SystemEventLoop, type SystemHost } from "../pipeline/system_event_loop.ts";
 import type { Measurement } from "./_measurement.ts";
+import { netty } from "./_netty.ts";
+import { inDeno, inNode, removeBundles } from "./_programs.ts";
+import { numbersOf, type Row, type Table } from "./_table.ts";
 
-/** The median of the runs; ns are per timer. */
-type TimerNumbers = {
-  /** How many timers were set, then cancelled. */
-  readonly timers: number;
-  /** A set and a cancel count one each. */
-  readonly opsPerSecond: number;
-  readonly setNs: number;
-  readonly cancelNs: number;
-  /** Noting a read on an idle link: one look at the clock. */
-  readonly touchNs: number;
-  /** Cancelling a timer and setting it anew, which a touch avoids. */
-  readonly resetNs: number;
-  /** The most host timers that existed at one time. */
-  readonly hostTimers: number;
-  /** How often a host timer was armed. */
-  readonly hostTimerArms: number;
-};
+/** CPU ns a timer. */
+type Costs = { set: number; touch: number; refresh?: number; expire: number };
 
-const TIMERS = 1_000_000;
-const RUNS = 5;
-const SHORTEST_MS = 1000;
-const LONGEST_MS = 3_600_000;
+const ROWS = { set: "set", touch: "a read on an idle link", expire: "expire" } as const;
 
-/** Sets a million timers of 1 s to 1 h, touches their links, resets and cancels them. */
-export function benchTimers(): Measurement<TimerNumbers> {
-  const runs = Array.from({ length: RUNS }, run);
-  const setNs = median(runs.map((numbers) => numbers.setNs));
-  const cancelNs = median(runs.map((numbers) => numbers.cancelNs));
+/** How much is measured; less for a quick check. */
+export interface TimersOptions {
+  readonly runs: number;
+  readonly timers?: number;
+}
+
+/** Sets timers of idle links, reads on each, and lets them expire. */
+export async function benchTimers(options: TimersOptions = { runs: 3 }): Promise<Measurement> {
+  const { runs, timers = 1_000_000 } = options;
+  const java = await netty();
+  const titles = { "timers in Deno": inDeno, "timers in Node": inNode };
+  const found: Record<string, Record<string, Costs[]>> = {};
+  for (let run = 1; run <= runs; run++) {
+    console.error(`  timers: run ${run} of ${runs}`);
+    const wheel = typeof java === "string" ? undefined : await java.run<Costs>("TimerBench", `${timers}`);
+    for (const [title, start] of Object.entries(titles)) {
+      const costs = (found[title] ??= {});
+      (costs.longlink ??= []).push(await start("timers", `${timers}`, "ours"));
+      (costs.setTimeout ??= []).push(await start("timers", `${timers}`, "host"));
+      if (wheel !== undefined) (costs.HashedWheelTimer ??= []).push(wheel);
+    }
+  }
+  await removeBundles();
+  if (typeof java !== "string") await java[Symbol.asyncDispose]();
+  const tables = Object.entries(found).map(([title, costs]): Table => ({
+    title,
+    unit: "ns",
+    rows: (Object.keys(ROWS) as (keyof typeof ROWS)[]).map((operation) => rowOf(operation, costs)),
+  }));
   return {
-    numbers: {
-      timers: TIMERS,
-      opsPerSecond: Math.round(2e9 / (setNs + cancelNs)),
-      setNs,
-      cancelNs,
-      touchNs: median(runs.map((numbers) => numbers.touchNs)),
-      resetNs: median(runs.map((numbers) => numbers.resetNs)),
-      hostTimers: Math.max(...runs.map((numbers) => numbers.hostTimers)),
-      hostTimerArms: median(runs.map((numbers) => numbers.hostTimerArms)),
-    },
+    numbers: numbersOf(tables),
+    tables,
     notes: [
-      `median of ${RUNS} runs; all timers are set (1 s to 1 h), then touched, then reset, then cancelled`,
-      "set, touch and reset include the look at the clock; expiry is not measured",
+      `CPU ns a timer with ${
+        timers.toLocaleString("en")
+      } of them, all of 240 s, which is setTimeout's best case; to expire: 1,000 in each ms`,
+      "a read: this library notes the time, setTimeout is cleared and set anew, or refreshed (refresh()), a Timeout of Netty's is cancelled and made anew",
+      "expire: from when all are set until the last task has run; a task counts down",
+      typeof java === "string"
+        ? `no numbers for Netty: ${java}`
+        : "Netty's wheel has its defaults, 512 slots of 100 ms, and does part of its work in a thread of its own, which is in its numbers; Java's collector is not",
     ],
   };
 }
 
-function run(): Omit<TimerNumbers, "timers" | "opsPerSecond"> {
-  const host = countingHost();
-  const loop = new SystemEventLoop({ host });
-  const delays = Array.from(
-    { length: TIMERS },
-    () => SHORTEST_MS + Math.random() * (LONGEST_MS - SHORTEST_MS),
-  );
-  const links = delays.map((_, id) => ({ id, lastReadMs: 0 }));
-  const expire = (link: { id: number }) => void link.id;
-
-  const timers = new Array<Timer>(TIMERS);
-  const setNs = nsPerTimer((i) => timers[i] = loop.schedule(delays[i]!, expire, links[i]));
-  const touchNs = nsPerTimer((i) => links[i]!.lastReadMs = loop.now());
-  const resetNs = nsPerTimer((i) => {
-    timers[i]!.cancel();
-    timers[i] = loop.schedule(delays[i]!, expire, links[i]);
-  });
-  const cancelNs = nsPerTimer((i) => timers[i]!.cancel());
-  return { setNs, cancelNs, touchNs, resetNs, hostTimers: host.most, hostTimerArms: host.arms };
-}
-
-function nsPerTimer(operation: (i: number) => void): number {
-  const start = performance.now();
-  for (let i = 0; i < TIMERS; i++) operation(i);
-  return (performance.now() - start) * 1e6 / TIMERS;
-}
-
-/** The platform itself, with its timers counted. */
-function countingHost(): SystemHost & { readonly most: number; readonly arms: number } {
-  const live = new Set<unknown>();
-  let most = 0;
-  let arms = 0;
-  return {
-    monotonicNow: () => performance.now(),
-    wallNow: () => Date.now(),
-    random: () => Math.random(),
-    setTimeout(callback, delayMs) {
-      const handle: unknown = setTimeout(() => {
-        live.delete(handle);
-        callback();
-      }, delayMs);
-      live.add(handle);
-      arms++;
-      most = Math.max(most, live.size);
-      return handle;
-    },
-    clearTimeout(handle) {
-      live.delete(handle);
-      clearTimeout(handle as number);
-    },
-    get most() {
-      return most;
-    },
-    get arms() {
-      return arms;
-    },
-  };
-}
-
-function median(values: number[]): number {
-  const sorted = values.toSorted((a, b) => a - b);
-  return sorted[Math.floor(sorted.length / 2)]!;
+function rowOf(operation: keyof typeof ROWS, costs: Record<string, Costs[]>): Row {
+  const runs: Record<string, number[]> = {};
+  for (const [who, rounds] of Object.entries(costs)) {
+    runs[who] = rounds.map((round) => round[operation]);
+    if (operation === "touch" && rounds[0]!.refresh !== undefined) {
+      runs["refresh()"] = rounds.map(({ refresh }) => refresh!);
+    }
+  }
+  return { name: ROWS[operation], runs };
 }

@@ -18,19 +18,19 @@ import java.util.Locale;
 import java.util.concurrent.TimeUnit;
 
 /**
- * What one handler hop costs in Netty: the peer of bench/hop.ts, step for step.
+ * {@code HopBench object|bytebuf HANDLERS CLASSES SKIPPED}: what one handler hop costs in Netty: the peer of bench/programs/hop.ts, step for step.
  *
- * <p>Ten forwarding handlers of five classes, and behind them a sink that counts, in a LocalChannel; all of it
- * runs on the channel's own event loop, as it would behind a socket. Netty runs with its defaults. The message
- * is a plain object or a ByteBuf, by the argument: with Netty's default leak detection every hop asks whether
- * the message is reference counted, and HotSpot answers that several times faster for one that is. Prints one
- * JSON object on stdout, progress on stderr.
+ * <p>Forwarding handlers of one or five classes, some with no method for the event in front of each, and behind
+ * them a sink that counts, in a LocalChannel; all of it runs on the channel's own event loop, as it would behind
+ * a socket. Netty runs with its defaults. The message is a plain object or a ByteBuf: with Netty's default leak
+ * detection every hop asks whether the message is reference counted, and HotSpot answers that several times
+ * faster for one that is. Prints one JSON object on stdout.
  */
 public final class HopBench {
-    private static final int HANDLERS = 10;
-    private static final int TIMES = 200_000;
-    private static final int WARM_UP_ROUNDS = 30;
-    private static final int ROUNDS = 25;
+    private static final long WARM_UP_NANOS = 900_000_000;
+    private static final int ROUNDS = 250;
+    /** As in bench/programs/_rounds.ts: short, so that most rounds pass without an interruption. */
+    private static final long ROUND_NANOS = 1_000_000;
 
     /** A decoded message, as handlers behind a frame decoder see it. */
     static final class Message {
@@ -119,6 +119,14 @@ public final class HopBench {
     static final class Nothing extends ChannelDuplexHandler {
     }
 
+    /** Has no method for messages. */
+    static final class Bystander extends ChannelDuplexHandler {
+        @Override
+        public void userEventTriggered(ChannelHandlerContext ctx, Object event) {
+            ctx.fireUserEventTriggered(event);
+        }
+    }
+
     interface Event {
         void fire(ChannelPipeline pipeline, Object message);
     }
@@ -138,52 +146,67 @@ public final class HopBench {
         }
     }
 
-    private static double round(String name, Event event, ChannelPipeline pipeline, Object message, Sink sink) {
+    private final Object message;
+    private final int handlers;
+    private final int classes;
+    private final int skipped;
+
+    HopBench(Object message, int handlers, int classes, int skipped) {
+        this.message = message;
+        this.handlers = handlers;
+        this.classes = classes;
+        this.skipped = skipped;
+    }
+
+    private void addForwarders(ChannelPipeline pipeline) {
+        for (int i = 0; i < handlers; i++) {
+            for (int j = 0; j < skipped; j++) {
+                pipeline.addLast(new Bystander());
+            }
+            pipeline.addLast(forwarder(i % classes));
+        }
+    }
+
+    private long round(Event event, ChannelPipeline pipeline, Sink sink, int times) {
         long before = sink.count;
         long start = System.nanoTime();
-        for (int i = 0; i < TIMES; i++) {
+        for (int i = 0; i < times; i++) {
             event.fire(pipeline, message);
         }
         long nanos = System.nanoTime() - start;
-        if (sink.count - before != TIMES) {
-            throw new IllegalStateException(name + ": " + (sink.count - before) + " of " + TIMES + " arrived");
+        if (sink.count - before != times) {
+            throw new IllegalStateException(sink.count - before + " of " + times + " arrived");
         }
-        return (double) nanos / TIMES / HANDLERS;
+        return nanos;
     }
 
-    /** Median ns a hop. */
-    private static double measure(String name, Event event, ChannelPipeline pipeline, Object message, Sink sink) {
-        for (int i = 0; i < WARM_UP_ROUNDS; i++) {
-            round(name, event, pipeline, message, sink);
+    /** Median ns a handler: the whole call divided by the handlers that forward. */
+    private double measure(Event event, ChannelPipeline pipeline, Sink sink) {
+        int times = 1;
+        for (long end = System.nanoTime() + WARM_UP_NANOS; System.nanoTime() < end;) {
+            long nanos = round(event, pipeline, sink, times);
+            times = (int) Math.max(1, Math.min(1_000_000, times * ROUND_NANOS / Math.max(1, nanos)));
         }
         double[] nanos = new double[ROUNDS];
         for (int i = 0; i < ROUNDS; i++) {
-            nanos[i] = round(name, event, pipeline, message, sink);
+            nanos[i] = (double) round(event, pipeline, sink, times) / times / handlers;
         }
         Arrays.sort(nanos);
-        System.err.printf(Locale.ROOT, "  netty %s: %.2f ns a hop (%.2f to %.2f in %d rounds)%n",
-                name, nanos[ROUNDS / 2], nanos[0], nanos[ROUNDS - 1], ROUNDS);
         return nanos[ROUNDS / 2];
     }
 
-    private static double inbound(Channel channel, Object message) {
+    private double inbound(Channel channel) {
         Sink sink = new Sink();
-        ChannelPipeline pipeline = channel.pipeline();
-        for (int i = 0; i < HANDLERS; i++) {
-            pipeline.addLast(forwarder(i));
-        }
-        pipeline.addLast(sink);
-        return measure("inbound", ChannelPipeline::fireChannelRead, pipeline, message, sink);
+        addForwarders(channel.pipeline());
+        channel.pipeline().addLast(sink);
+        return measure(ChannelPipeline::fireChannelRead, channel.pipeline(), sink);
     }
 
-    private static double outbound(Channel channel, Object message) {
+    private double outbound(Channel channel) {
         Sink sink = new Sink();
-        ChannelPipeline pipeline = channel.pipeline();
-        pipeline.addLast(sink);
-        for (int i = 0; i < HANDLERS; i++) {
-            pipeline.addLast(forwarder(i));
-        }
-        return measure("outbound", ChannelPipeline::write, pipeline, message, sink);
+        channel.pipeline().addLast(sink);
+        addForwarders(channel.pipeline());
+        return measure(ChannelPipeline::write, channel.pipeline(), sink);
     }
 
     private static Channel connect(EventLoopGroup group, LocalAddress address) throws InterruptedException {
@@ -192,10 +215,9 @@ public final class HopBench {
     }
 
     public static void main(String[] args) throws Exception {
-        if (args.length != 1 || !(args[0].equals("object") || args[0].equals("bytebuf"))) {
-            throw new IllegalArgumentException("Cannot run: expected one argument, \"object\" or \"bytebuf\"");
-        }
         Object message = args[0].equals("object") ? new Message() : Unpooled.buffer(64);
+        HopBench bench = new HopBench(message, Integer.parseInt(args[1]), Integer.parseInt(args[2]),
+                Integer.parseInt(args[3]));
         EventLoopGroup group = new DefaultEventLoopGroup(1);
         try {
             LocalAddress address = new LocalAddress("hop");
@@ -203,8 +225,8 @@ public final class HopBench {
                     .childHandler(new Nothing()).bind(address).sync();
             Channel reader = connect(group, address);
             Channel writer = connect(group, address);
-            double inboundNs = reader.eventLoop().submit(() -> inbound(reader, message)).get();
-            double outboundNs = writer.eventLoop().submit(() -> outbound(writer, message)).get();
+            double inboundNs = reader.eventLoop().submit(() -> bench.inbound(reader)).get();
+            double outboundNs = writer.eventLoop().submit(() -> bench.outbound(writer)).get();
             System.out.printf(Locale.ROOT, "{\"inboundNs\": %.3f, \"outboundNs\": %.3f, \"version\": \"%s\"}%n",
                     inboundNs, outboundNs, Version.identify().get("netty-transport").artifactVersion());
         } finally {

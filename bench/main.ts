@@ -2,12 +2,15 @@
  * Measures each part in a process of its own, so that no part warms up or
  * fills the heap of another.
  *
- * `deno task bench [--only hop,timers,memory] [--json]`: a table for each part;
- * with `--json` the last line is one JSON object. Progress goes to stderr.
+ * `deno task bench [--only hop,timers,memory] [--json]`: a table for each
+ * question, ratios to the peers first, "to ws" 0.5 being half of what ws costs,
+ * ± the median absolute deviation of the runs; all numbers are medians. With
+ * `--json` the last line is one JSON object. Progress goes to stderr.
  */
 
 import { parseArgs } from "node:util";
 import type { Measurement } from "./_measurement.ts";
+import { tableText } from "./_table.ts";
 
 interface Part {
   /** Runs in the part's own process. */
@@ -17,8 +20,15 @@ interface Part {
 
 const PARTS: Record<string, Part> = {
   hop: { measure: async () => await (await import("./hop.ts")).benchHop() },
-  timers: { measure: async () => await (await import("./timers.ts")).benchTimers(), v8Flags: "--expose-gc" },
-  memory: { measure: async () => (await import("./memory.ts")).benchMemory(), v8Flags: "--expose-gc" },
+  heartbeat: { measure: async () => await (await import("./heartbeat.ts")).benchHeartbeat() },
+  codec: { measure: async () => await (await import("./codec.ts")).benchCodec() },
+  timers: { measure: async () => await (await import("./timers.ts")).benchTimers() },
+  coldStart: { measure: async () => await (await import("./cold_start.ts")).benchColdStart() },
+  links: { measure: async () => await (await import("./links/links.ts")).benchLinks() },
+  memory: {
+    measure: async () => (await import("./memory.ts")).benchMemory(),
+    v8Flags: "--expose-gc,--max-old-space-size=12000",
+  },
 };
 
 const { values } = parseArgs({
@@ -40,16 +50,21 @@ async function all(names: readonly string[], json: boolean): Promise<void> {
   const found: Record<string, Measurement["numbers"]> = {};
   for (const name of names) {
     console.error(`${name} ...`);
-    const { numbers, notes } = await inOwnProcess(name);
+    const { numbers, tables, notes } = await inOwnProcess(name);
     found[name] = numbers;
-    console.log(`\n${name}`);
-    const width = Math.max(...Object.keys(numbers).map((key) => key.length));
-    for (const [key, value] of Object.entries(numbers)) {
-      console.log(`  ${key.padEnd(width)}  ${shown(value)}`);
-    }
+    if (tables === undefined) showNumbers(name, numbers);
+    else for (const table of tables) console.log(`\n${tableText(table)}`);
     for (const note of notes) console.log(`  (${note})`);
   }
   if (json) console.log(JSON.stringify(found, rounded));
+}
+
+function showNumbers(name: string, numbers: Measurement["numbers"]): void {
+  console.log(`\n${name}`);
+  const width = Math.max(...Object.keys(numbers).map((key) => key.length));
+  for (const [key, value] of Object.entries(numbers)) {
+    console.log(`  ${key.padEnd(width)}  ${shown(value)}`);
+  }
 }
 
 async function inOwnProcess(name: string): Promise<Measurement> {

@@ -412,7 +412,7 @@ export class Channel implements UnhandledFailureSink, AsyncDisposable {
   }
 
   static {
-    HEAD = {
+    HEAD = inheriting({
       connect: ({ channel }, remote, promise) => channel.#connectLink(remote, promise),
       write: ({ channel }, message, promise) => channel.#writeToLink(message, promise),
       flush: ({ channel }) => {
@@ -422,8 +422,8 @@ export class Channel implements UnhandledFailureSink, AsyncDisposable {
         if (channel.#state.kind === "active") channel.#state.link.read();
       },
       close: ({ channel }, promise) => channel.#closeLink(promise),
-    };
-    TAIL = {
+    });
+    TAIL = inheriting({
       channelActive: ignore,
       channelInactive: ignore,
       channelRead: ({ channel }, message) => channel.onUnhandledMessage(message),
@@ -431,7 +431,7 @@ export class Channel implements UnhandledFailureSink, AsyncDisposable {
       channelWritabilityChanged: ignore,
       userEventTriggered: ignore,
       exceptionCaught: ({ channel }, error) => channel.reportUnhandled(error),
-    };
+    });
     ACCESS = {
       isCurrent: (channel, link) => channel.#state === link,
       flushed: (channel, bytes) => channel.#flushed(bytes),
@@ -595,6 +595,11 @@ export class Channel implements UnhandledFailureSink, AsyncDisposable {
   #whenClosed(): ChannelPromise {
     return this.#closed ??= new ChannelPromise();
   }
+}
+
+/** With its methods as a class has them: all channels then share what the pipeline finds out about them. */
+function inheriting(methods: ChannelHandler): ChannelHandler {
+  return Object.create(methods);
 }
 
 function ignore(): void {}

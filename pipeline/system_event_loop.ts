@@ -13,6 +13,15 @@ const LONGEST_HOST_DELAY_MS = 2 ** 31 - 1;
 const DEFAULT_LATE_TOLERANCE_MS = 1000;
 /** Below this the wall clock's steps of a millisecond would look like sleeps. */
 const MIN_LATE_TOLERANCE_MS = 10;
+/**
+ * A delay of at least this many ms may take up to 1/256 longer, at most
+ * LONGEST_TICK_MS: the timers of very many idle links then share wake-ups,
+ * each of which costs a process more than what it does for one link. A link's
+ * interval keeps 1 s below what its network was seen to bear.
+ */
+const LONG_DELAY_MS = 10_000;
+const TICKS_PER_DELAY = 256;
+const LONGEST_TICK_MS = 512;
 /** How many timers are looked at for an exact next deadline; above, one extra wake-up is cheaper. */
 const SCAN_LIMIT = 64;
 
@@ -102,7 +111,9 @@ export function systemEventLoop(): SystemEventLoop {
  * a fraction of a microsecond and no host timer. A turn runs the timers that
  * were due when it began, by deadline, then by order of scheduling; what their
  * tasks schedule runs in a later turn, so that I/O gets its share. With no
- * timer pending, the loop does not keep the process alive.
+ * timer pending, the loop does not keep the process alive. Timers of 10 s and
+ * more are up to 1/256 of their delay late, at most 512 ms, so that those of
+ * very many links run together.
  *
  * {@linkcode now} goes on during a suspend: where the wall clock advanced more
  * than the monotonic one by over the tolerance, the difference is added. (A
@@ -236,6 +247,7 @@ export class SystemEventLoop implements EventLoop {
   schedule<T = undefined>(delayMs: number, task: (argument: T) => void, argument?: T): Timer {
     const nowMs = this.now();
     let dueMs = deadline(nowMs, delayMs);
+    if (delayMs >= LONG_DELAY_MS) dueMs = wholeTick(dueMs, delayMs);
     // A clock with steps of a whole ms may stand still for the whole turn: a
     // task that schedules itself with delay 0 would keep the turn from ending.
     if (dueMs <= this.#turnTick) dueMs = this.#turnTick + 1;
@@ -331,4 +343,11 @@ export class SystemEventLoop implements EventLoop {
     this.#untoldSleepMs = 0;
     this.#listeners.notify({ kind: "slept", lateMs }, this.#onError);
   }
+}
+
+/** Rounds up to a multiple of the power of two that the delay allows. */
+function wholeTick(dueMs: number, delayMs: number): number {
+  const allowedMs = Math.min(delayMs / TICKS_PER_DELAY, LONGEST_TICK_MS);
+  const tickMs = 1 << (31 - Math.clz32(allowedMs));
+  return Math.min(Math.ceil(dueMs / tickMs) * tickMs, Number.MAX_SAFE_INTEGER);
 }

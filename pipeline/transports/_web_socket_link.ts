@@ -31,6 +31,17 @@ interface NodeSocket extends WebSocketLike {
   terminate(): void;
 }
 
+/** Where a socket's shared listeners find its link: a closure each would cost memory per link. */
+const LINK = Symbol("link");
+
+type LinkSocket = WebSocketLike & { [LINK]?: SocketLink };
+
+// Shared by all links that have nothing to read or send, which is most of them most of the time.
+const NONE: readonly WireMessage[] = [];
+const FAREWELL: Farewell = [1000];
+
+type Farewell = readonly [code?: number, reason?: string];
+
 /** What a {@linkcode SocketLink} needs. */
 export interface SocketLinkOptions {
   readonly loop: EventLoop;
@@ -45,15 +56,15 @@ export class SocketLink extends BaseLink implements WebSocketLink {
   readonly localAddress: string;
   readonly remoteAddress: string;
   end: WebSocketEnd | undefined = undefined;
-  readonly #socket: WebSocketLike;
+  readonly #socket: LinkSocket;
   readonly #maxQueuedBytes: number;
   /** Came in and nobody asked for it: a WebSocket cannot be told to wait. */
-  #unread: WireMessage[] = [];
+  #unread = NONE;
   #unreadBytes = 0;
   #isAsked = false;
   #isPaused = false;
   #deliverTimer: Timer | undefined = undefined;
-  #unsent: WireMessage[] = [];
+  #unsent = NONE;
   /** Given to the socket, and not reported as flushed, bytes. */
   #unreported = 0;
   #pollTimer: Timer | undefined = undefined;
@@ -62,7 +73,7 @@ export class SocketLink extends BaseLink implements WebSocketLink {
   /** What the peer's close means, which is told after what came before it was read. */
   #meaning: Meaning | undefined = undefined;
   /** With which arguments the socket is closed. */
-  #farewell: [code?: number, reason?: string] = [1000];
+  #farewell = FAREWELL;
   /** Pings that were not answered; a pong that nobody asked for is nobody's message. */
   #pings = 0;
   #onPong: ((data: Uint8Array) => void) | undefined = undefined;
@@ -75,9 +86,10 @@ export class SocketLink extends BaseLink implements WebSocketLink {
     this.remoteAddress = options.remoteAddress;
     socket.binaryType = "arraybuffer";
     socket.onopen = null;
-    socket.onmessage = (event) => this.#received(event.data);
-    socket.onerror = (event) => this.#error = errorOf(event);
-    socket.onclose = (event) => this.#closed(event.code, event.reason, event.wasClean);
+    this.#socket[LINK] = this;
+    socket.onmessage = onMessage;
+    socket.onerror = onError;
+    socket.onclose = onClose;
   }
 
   get protocol(): string {
@@ -105,13 +117,13 @@ export class SocketLink extends BaseLink implements WebSocketLink {
 
   write(message: WireMessage): void {
     if (message instanceof ControlFrame) this.#listenForPongs();
-    if (this.receiver !== undefined) this.#unsent.push(message);
+    if (this.receiver !== undefined) this.#unsent = withOneMore(this.#unsent, message);
   }
 
   flush(): void {
     if (this.#unsent.length === 0 || !this.isUp || this.#socket.readyState !== OPEN) return;
     const messages = this.#unsent;
-    this.#unsent = [];
+    this.#unsent = NONE;
     if (reportsSends(this.#socket)) return this.#sendReported(this.#socket, messages);
     for (const message of messages) {
       this.#unreported += byteLength(message);
@@ -129,7 +141,7 @@ export class SocketLink extends BaseLink implements WebSocketLink {
   }
 
   protected override release(): void {
-    this.#unsent = [];
+    this.#unsent = NONE;
     this.#dropUnread();
     this.#deliverTimer?.cancel();
     this.#pollTimer?.cancel();
@@ -152,7 +164,7 @@ export class SocketLink extends BaseLink implements WebSocketLink {
       if (this.receiver !== undefined) sink.onReadComplete();
       return;
     }
-    this.#unread.push(message);
+    this.#unread = withOneMore(this.#unread, message);
     this.#unreadBytes += byteLength(message);
     if (this.#unreadBytes > this.#maxQueuedBytes && !this.#isPaused) this.#hold();
   }
@@ -185,7 +197,7 @@ export class SocketLink extends BaseLink implements WebSocketLink {
   }
 
   #dropUnread(): void {
-    this.#unread = [];
+    this.#unread = NONE;
     this.#unreadBytes = 0;
     if (!this.#isPaused || !isPausable(this.#socket)) return;
     this.#isPaused = false;
@@ -193,7 +205,7 @@ export class SocketLink extends BaseLink implements WebSocketLink {
   }
 
   /** The callback of the last message is enough: they leave in order. */
-  #sendReported(socket: NodeSocket, messages: WireMessage[]): void {
+  #sendReported(socket: NodeSocket, messages: readonly WireMessage[]): void {
     let bytes = 0;
     messages.forEach((message, index) => {
       bytes += byteLength(message);
@@ -253,6 +265,41 @@ export class SocketLink extends BaseLink implements WebSocketLink {
   #endIfRead(): void {
     if (this.#meaning !== undefined && this.#unread.length === 0) this.down(...this.#meaning);
   }
+
+  /** For the listeners below alone, which the class has outside so that all its sockets share them. */
+  static readonly events = {
+    message: (link: SocketLink, data: unknown): void => link.#received(data),
+    error: (link: SocketLink, event: unknown): void => {
+      link.#error = errorOf(event);
+    },
+    close: (link: SocketLink, { code, reason, wasClean }: WebSocketEndEvent): void =>
+      link.#closed(code, reason, wasClean),
+  };
+}
+
+const events = SocketLink.events;
+
+type WebSocketEndEvent = Omit<WebSocketEnd, "wasClean"> & { readonly wasClean?: boolean };
+
+// A listener is called with its socket as `this`, says the DOM standard.
+
+function onMessage(this: LinkSocket, event: { readonly data: unknown }): void {
+  events.message(this[LINK]!, event.data);
+}
+
+function onError(this: LinkSocket, event: unknown): void {
+  events.error(this[LINK]!, event);
+}
+
+function onClose(this: LinkSocket, event: WebSocketEndEvent): void {
+  events.close(this[LINK]!, event);
+}
+
+/** The list itself, unless it is the shared empty one. */
+function withOneMore(messages: readonly WireMessage[], message: WireMessage): readonly WireMessage[] {
+  if (messages === NONE) return [message];
+  (messages as WireMessage[]).push(message);
+  return messages;
 }
 
 type Meaning = [reason: LinkDownReason, error: Error | undefined];

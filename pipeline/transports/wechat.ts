@@ -77,7 +77,7 @@ const ADDRESS =
  * The platform opens sockets only to hosts that are entered as socket domains
  * of the mini-program, and has room for five at the same time; what it refuses
  * fails with a `ConnectError` that says why. A scout takes one of the five; to
- * do without, `keepAlive({ strategy: edge({ trials: "main" }) })`.
+ * do without, `keepAlive({ strategy: edge({ where: "main" }) })`.
  *
  * A socket that is being opened cannot be closed there: one that is given up
  * (connect timeout) is closed as soon as it opens.

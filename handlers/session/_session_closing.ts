@@ -50,7 +50,7 @@ export class SessionClosing {
       if (!session.isLinked) return finish();
       session.pumpAndFlush();
       session.sendEnd();
-      session.whenConfirmed().onSettled(finish);
+      session.outbox.whenConfirmed().onSettled(finish);
     }
     if (!this.#isDone) this.#timer = loop.schedule(timeoutMs, finish);
   }
@@ -61,7 +61,7 @@ export class SessionClosing {
     this.#isDone = true;
     this.#timer?.cancel();
     // Or the peer would take messages for lost that have been handled.
-    this.#options.session.acknowledgeRest();
+    this.#options.session.inbox.acknowledgeRest();
     for (const callback of this.#callbacks) callback();
   }
 

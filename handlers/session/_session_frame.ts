@@ -45,6 +45,9 @@ export type SessionFrame =
   /** Both: no more messages from here; the session is over once all of them are acknowledged. */
   | { readonly kind: "end"; readonly received: number };
 
+/** A client's wish to go on. */
+export type ResumeFrame = SessionFrame & { readonly kind: "resume" };
+
 const CODES = {
   open: 1,
   resume: 2,
@@ -198,6 +201,11 @@ class Reader {
     if (left > 0) throw malformed(`${left} bytes follow after its end`);
     return frame;
   }
+}
+
+/** What is wrong with a frame that comes when it makes no sense. */
+export function notDue(frame: SessionFrame): DecodeError {
+  return new DecodeError("session frame", `"${frame.kind}" is not due`);
 }
 
 function malformed(detail: string): DecodeError {

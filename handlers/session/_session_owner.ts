@@ -4,11 +4,36 @@
  * @module
  */
 
-import type { ChannelHandlerContext } from "../../pipeline/mod.ts";
+import type { ChannelHandlerContext, ChannelPromise, EventLoop } from "../../pipeline/mod.ts";
 import { AdaptiveIntervalHandler } from "../adaptive_interval_handler.ts";
 import type { SessionTakenError } from "../errors.ts";
-import type { SessionOwner } from "./_session.ts";
 import { MAX_MESSAGE_HEADER_BYTES } from "./_session_frame.ts";
+
+/** What a session does through its handler. */
+export interface SessionOwner {
+  readonly loop: EventLoop;
+  /** Whether the link takes more without a pile growing in front of it. */
+  readonly isWritable: boolean;
+  /** Writes a frame to the link. */
+  sendFrame(frame: Uint8Array, promise: ChannelPromise): void;
+  flushFrames(): void;
+  /** Hands a message to the application; the promise tells when it is done, undefined that it is already. */
+  deliver(payload: Uint8Array): Promise<void> | undefined;
+  /** How long an answer may take, ms, before something is wrong; undefined: nobody knows. */
+  readonly answerTimeoutMs: number | undefined;
+  /** A message was not acknowledged in time: does the link still live? */
+  suspectLink(): void;
+  /** The store failed; it is asked again. */
+  storeFailed(error: unknown): void;
+  /** Somebody else has claimed the session in the store. */
+  sessionTaken(error: SessionTakenError): void;
+  /** More or fewer bytes are kept for the peer. */
+  retained(deltaBytes: number): void;
+  /** @throws {QueueFullError} If all sessions together may not keep so many bytes more. */
+  makeRoomFor(bytes: number): void;
+  /** The longest message that the framing lets through, bytes. */
+  readonly maxMessageBytes: number;
+}
 
 /** What the two sides do differently. */
 export interface SessionOwnerHooks {

@@ -8,8 +8,8 @@ import type { Channel, EventLoop } from "../../pipeline/mod.ts";
 import { checkedCount, checkedMs } from "../_checks.ts";
 import { QueueFullError } from "../errors.ts";
 import type { SessionStore } from "../stores/session_store.ts";
+import type { SessionHome } from "./_session_home.ts";
 import { type SessionLimits, type SessionSettings, sessionSettings } from "./_session_settings.ts";
-import type { SessionLostReason } from "./session_event.ts";
 
 /** Options of a {@linkcode SessionRegistry}. */
 export interface SessionRegistryOptions extends SessionLimits {
@@ -28,8 +28,8 @@ export interface SessionRegistryOptions extends SessionLimits {
    * `authenticate` said of the client that opened it and says of this one
    * (undefined without an `AuthenticationHandler`): a second account on the
    * same device must not get the first one's messages. Asked while the session
-   * is in this process; after a restart the token alone counts. Default: two
-   * principals that are no objects must be the same.
+   * is in this process; after a restart the token alone counts. A throw refuses.
+   * Default: two principals that are no objects must be the same.
    */
   readonly isSameClient?: (opened: unknown, resumed: unknown) => boolean;
   /**
@@ -44,13 +44,6 @@ export interface SessionRegistryOptions extends SessionLimits {
   readonly comeBackMs?: number;
 }
 
-/** A session in its channel, as far as the registry has to do with it. */
-export interface RegisteredSession {
-  readonly channel: Channel;
-  /** Ends it without the client. */
-  lose(reason: SessionLostReason): void;
-}
-
 /** The options, checked. */
 export type RegistrySettings =
   & SessionSettings
@@ -60,13 +53,13 @@ export type RegistrySettings =
 /** What the handlers of one registry share; not for applications. */
 export interface RegistryAccess {
   readonly settings: RegistrySettings;
-  get(id: string): RegisteredSession | undefined;
+  get(id: string): SessionHome | undefined;
   /** Makes room for one more; false if there is none. */
   makeRoom(): boolean;
-  add(id: string, session: RegisteredSession, how: "opened" | "resumed"): void;
-  remove(id: string, session: RegisteredSession): void;
+  add(id: string, session: SessionHome, how: "opened" | "resumed"): void;
+  remove(id: string, session: SessionHome): void;
   /** Its client is away, or back. */
-  away(session: RegisteredSession, isAway: boolean): void;
+  away(session: SessionHome, isAway: boolean): void;
   resumed(): void;
   refused(): void;
   expired(): void;
@@ -114,9 +107,9 @@ export class SessionRegistry {
   /** How many sessions ended to make room. */
   evicted = 0;
   readonly #access: RegistryAccess;
-  readonly #sessions = new Map<string, RegisteredSession>();
+  readonly #sessions = new Map<string, SessionHome>();
   /** Those without a link; who has been away for longest comes first. */
-  readonly #away = new Set<RegisteredSession>();
+  readonly #away = new Set<SessionHome>();
   #retainedBytes = 0;
   #sweptMs = -Infinity;
 
@@ -178,7 +171,7 @@ export class SessionRegistry {
    * @returns Its channel, with a link or without, or undefined.
    */
   find(sessionId: string): Channel | undefined {
-    return this.#sessions.get(sessionId)?.channel;
+    return this.#sessions.get(sessionId)?.context.channel;
   }
 
   /**

@@ -111,6 +111,24 @@ Deno.test("a session is given to nobody without its token, nor to a link that is
   assertEquals([pair.registry.refused, pair.registry.resumed], [4, 1]);
 });
 
+Deno.test("SessionRegistryOptions.isSameClient decides who goes on with a session, and one that throws refuses", async () => {
+  const failure = new Error("no idea");
+  const answers = [() => false, () => {
+    throw failure;
+  }, () => true];
+  const pair = await server({ registry: { isSameClient: () => answers.shift()!() } });
+  const owner = await raw(pair, OPEN);
+  const opened = owner.first("opened");
+  const other = await raw(pair, resume(opened, 2));
+  const unsure = await raw(pair, resume(opened, 2));
+  for (const { isUp, heard } of [other, unsure]) {
+    assertEquals([isUp, heard], [true, [{ kind: "refused", reason: "unknown", number: 0 }]]);
+  }
+  assertEquals([owner.isUp, pair.server.errors], [true, [failure]]);
+  const same = await raw(pair, resume(opened, 2));
+  assertEquals([owner.isUp, same.first("resumed").received], [false, 0]);
+});
+
 Deno.test("a session does not go on with a client that has forgotten what it had acknowledged", async () => {
   const pair = await server();
   const owner = await raw(pair, OPEN);

@@ -4,6 +4,8 @@
  * @module
  */
 
+import { ipv6Prefix } from "./_ipv6_prefix.ts";
+
 /** An IPv4 address that comes in by a socket for IPv6. */
 const MAPPED = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i;
 
@@ -22,21 +24,5 @@ export function customerOf(address: string): string | undefined {
   const dotted = v4 ?? MAPPED.exec(v6 ?? "")?.[1];
   if (dotted !== undefined) return dotted.startsWith("127.") ? undefined : dotted;
   if (v6 === undefined || v6 === "::1") return undefined;
-  return prefixOf(v6);
-}
-
-function prefixOf(address: string): string {
-  const [left = "", right] = address.toLowerCase().split("::");
-  const groups = groupsOf(left);
-  // "::" stands for as many zeros as are missing.
-  if (right !== undefined) {
-    const tail = groupsOf(right);
-    while (groups.length + tail.length < 8) groups.push("0");
-    groups.push(...tail);
-  }
-  return `${groups.slice(0, 4).map((group) => group.replace(/^0+(?=.)/, "")).join(":")}::/64`;
-}
-
-function groupsOf(part: string): string[] {
-  return part === "" ? [] : part.split(":");
+  return `${ipv6Prefix(v6)}::/64`;
 }

@@ -4,6 +4,8 @@
  * @module
  */
 
+import { ipv6Prefix } from "./_ipv6_prefix.ts";
+
 /** What is looked at of a channel. */
 export interface LocalEnd {
   /** This end's address, as the transport gives it; empty where it gives none. */
@@ -82,15 +84,7 @@ function networkPart(address: string): string | undefined {
   if (v6 === undefined) return v4;
   const mapped = /^::ffff:(\d+\.\d+\.\d+)\.\d+$/i.exec(v6);
   if (mapped) return mapped[1];
-  const [left, right] = v6.toLowerCase().split("::");
-  const groups = left!.split(":").filter((group) => group !== "");
-  // "::" stands for as many zeros as are missing.
-  if (right !== undefined) {
-    const tail = right.split(":").filter((group) => group !== "");
-    while (groups.length + tail.length < 8) groups.push("0");
-    groups.push(...tail);
-  }
-  return groups.slice(0, 4).map((group) => group.replace(/^0+(?=.)/, "")).join(":");
+  return ipv6Prefix(v6);
 }
 
 function hash(text: string): string {

@@ -52,9 +52,10 @@ export class AcknowledgementWatch {
 
   /** Messages were written. */
   written(): void {
+    // Called for each message, most of which find a watch; only then is the pipeline asked how long an answer may take.
+    if (this.#state !== IDLE) return;
     const { answerTimeoutMs } = this.#owner;
-    if (this.#state !== IDLE || answerTimeoutMs === undefined) return;
-    this.#wait(this.#lateAfterMs(answerTimeoutMs));
+    if (answerTimeoutMs !== undefined) this.#wait(this.#lateAfterMs(answerTimeoutMs));
   }
 
   /** A peer that took long has answered: the next message is watched as closely as ever. */

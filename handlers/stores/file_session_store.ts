@@ -9,8 +9,9 @@ import { fileURLToPath } from "node:url";
 import { SessionTakenError } from "../errors.ts";
 import { type HeldFolder, SessionFolder } from "./_session_folder.ts";
 import { encodeChange, encodeSnapshot } from "./_session_log.ts";
-import { changed, checkedNew, type SessionCounts } from "./_session_record.ts";
+import { checkedNew, type SessionCounts } from "./_session_record.ts";
 import { storageError } from "./_storage_error.ts";
+import { type SessionUpdate, together, waiting } from "./_session_updates.ts";
 import { Turns } from "./_turns.ts";
 import type {
   ClaimedSession,
@@ -43,14 +44,6 @@ interface Held {
   bytes: number;
   /** At how many bytes the log is written anew; 0: before anything else, since what is behind `bytes` is no good. */
   compactAt: number;
-}
-
-/** A change that waits for its turn. */
-interface Update {
-  readonly claim: number;
-  readonly change: SessionChange & { readonly messages: readonly Uint8Array[] };
-  readonly pass: () => void;
-  readonly fail: (error: unknown) => void;
 }
 
 /** How many sessions are worked at at once: each has a file open, and processes have 1,024 at most on many systems. */
@@ -113,7 +106,7 @@ export class FileSessionStore implements SessionStore, AsyncDisposable {
   readonly #held = new Map<string, Held>();
   /** When the sessions that others hold, or nobody, were last in use as far as is known, by their folders. */
   #seenAtMs = new Map<string, number>();
-  readonly #turns = new Turns<Update>(SIDE_BY_SIDE, (key, updates) => this.#apply(key, updates));
+  readonly #turns = new Turns<SessionUpdate>(SIDE_BY_SIDE, (key, updates) => this.#apply(key, updates));
   #isClosed = false;
 
   /**
@@ -181,9 +174,7 @@ export class FileSessionStore implements SessionStore, AsyncDisposable {
    */
   update(key: string, claim: number, change: SessionChange): Promise<void> {
     if (this.#isClosed) return Promise.reject(closedError(key));
-    // Of its own, as it may wait: the caller's list may grow meanwhile.
-    const copy = { ...change, messages: [...change.messages ?? []] };
-    return new Promise((pass, fail) => this.#turns.update(key, { claim, change: copy, pass, fail }));
+    return waiting(claim, change, (update) => this.#turns.update(key, update));
   }
 
   /**
@@ -286,25 +277,15 @@ export class FileSessionStore implements SessionStore, AsyncDisposable {
   }
 
   /** Does changes in order; all those that can be done are done in one write. */
-  async #apply(key: string, updates: Update[]): Promise<void> {
+  async #apply(key: string, updates: SessionUpdate[]): Promise<void> {
     const held = this.#held.get(key);
-    const good: Update[] = [];
-    const messages: Uint8Array[] = [];
-    let counts = held?.counts;
-    let kept = held?.kept ?? 0;
-    for (const update of updates) {
-      try {
-        if (counts === undefined || update.claim !== held?.folder.claim) throw new SessionTakenError(key);
-        const next = changed(key, counts, kept, update.change);
-        kept += update.change.messages.length - (next.acknowledged - counts.acknowledged);
-        counts = next;
-        for (const message of update.change.messages) messages.push(message);
-        good.push(update);
-      } catch (error) {
-        update.fail(error);
-      }
-    }
-    if (held === undefined || counts === undefined || good.length === 0) return;
+    const all = together(
+      key,
+      held && { claim: held.folder.claim, counts: held.counts, kept: held.kept },
+      updates,
+    );
+    if (held === undefined || all === undefined) return;
+    const { good, counts, kept, messages } = all;
     try {
       if (!(await this.#written(key, held, encodeChange(counts, messages)))) {
         this.#held.delete(key);

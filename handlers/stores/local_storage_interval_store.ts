@@ -7,6 +7,7 @@
 import { checkedCount } from "../_checks.ts";
 import { cannotUse, checkedRecord } from "./_interval_record.ts";
 import type { IntervalRecord, IntervalStore } from "./interval_store.ts";
+import { storageHere } from "./_web_storage.ts";
 
 /** What the store needs of a `Storage` (Web Storage): `localStorage`, `sessionStorage`, or anything alike. */
 export interface KeyValueStorage {
@@ -140,19 +141,4 @@ export class LocalStorageIntervalStore implements IntervalStore {
       return -1;
     }
   }
-}
-
-/** Reading the global can throw by itself: where cookies are blocked, and in sandboxed frames. */
-function storageHere(): KeyValueStorage {
-  let storage: KeyValueStorage | undefined;
-  let cause: unknown;
-  try {
-    storage = globalThis.localStorage;
-  } catch (error) {
-    cause = error;
-  }
-  if (storage) return storage;
-  throw new TypeError("Cannot make the store: there is no localStorage here, and no storage was given", {
-    cause,
-  });
 }

@@ -10,7 +10,6 @@ import { SessionTakenError } from "../errors.ts";
 import { RedisGoneError, RedisLink, type RedisStoreOptions } from "./_redis_link.ts";
 import { CLAIM, COUNT, CREATE, FIELDS, READ, REDIS_VERSION, REMOVE, UPDATE } from "./_redis_scripts.ts";
 import {
-  changed,
   checkedNew,
   firstClaim,
   outlineOf,
@@ -18,6 +17,7 @@ import {
   type SessionCounts,
   shown,
 } from "./_session_record.ts";
+import { type SessionUpdate, together, waiting } from "./_session_updates.ts";
 import { Turns } from "./_turns.ts";
 import type {
   ClaimedSession,
@@ -49,14 +49,6 @@ interface Held {
   unkept: SessionRecord | undefined;
   /** Whether a change of it is on its way. */
   isBusy: boolean;
-}
-
-/** A change that waits for its turn. */
-interface Update {
-  readonly claim: number;
-  readonly change: SessionChange & { readonly messages: readonly Uint8Array[] };
-  readonly pass: () => void;
-  readonly fail: (error: unknown) => void;
 }
 
 /** A claim, or a session that is made, finds another one's hands on it so often before it is given up. */
@@ -104,7 +96,7 @@ export class RedisSessionStore implements SessionStore, AsyncDisposable {
   readonly #held = new Map<string, Held>();
   readonly #unkept = new Set<string>();
   // Those of the same session wait for each other; the link sees to the others.
-  readonly #turns = new Turns<Update>(Infinity, (key, updates) => this.#apply(key, updates));
+  readonly #turns = new Turns<SessionUpdate>(Infinity, (key, updates) => this.#apply(key, updates));
   #isClosed = false;
 
   /**
@@ -223,9 +215,7 @@ export class RedisSessionStore implements SessionStore, AsyncDisposable {
    */
   update(key: string, claim: number, change: SessionChange): Promise<void> {
     if (this.#isClosed) return Promise.reject(closedError(key));
-    // Of its own, as it may wait: the caller's list may grow meanwhile.
-    const copy = { ...change, messages: [...change.messages ?? []] };
-    return new Promise((pass, fail) => this.#turns.update(key, { claim, change: copy, pass, fail }));
+    return waiting(claim, change, (update) => this.#turns.update(key, update));
   }
 
   /**
@@ -335,25 +325,11 @@ export class RedisSessionStore implements SessionStore, AsyncDisposable {
   }
 
   /** Does changes in order; all those that can be done are done at once. */
-  async #apply(key: string, updates: Update[]): Promise<void> {
+  async #apply(key: string, updates: SessionUpdate[]): Promise<void> {
     const held = this.#held.get(key);
-    const good: Update[] = [];
-    const messages: Uint8Array[] = [];
-    let counts = held?.counts;
-    let kept = held?.kept ?? 0;
-    for (const update of updates) {
-      try {
-        if (counts === undefined || update.claim !== held?.claim) throw new SessionTakenError(key);
-        const next = changed(key, counts, kept, update.change);
-        kept += update.change.messages.length - (next.acknowledged - counts.acknowledged);
-        counts = next;
-        for (const message of update.change.messages) messages.push(message);
-        good.push(update);
-      } catch (error) {
-        update.fail(error);
-      }
-    }
-    if (held === undefined || counts === undefined || good.length === 0) return;
+    const all = together(key, held, updates);
+    if (held === undefined || all === undefined) return;
+    const { good, counts, kept, messages } = all;
     held.isBusy = true;
     try {
       await this.#update(key, held, counts, messages);
@@ -366,7 +342,12 @@ export class RedisSessionStore implements SessionStore, AsyncDisposable {
     }
   }
 
-  async #update(key: string, held: Held, counts: SessionCounts, messages: Uint8Array[]): Promise<void> {
+  async #update(
+    key: string,
+    held: Held,
+    counts: SessionCounts,
+    messages: readonly Uint8Array[],
+  ): Promise<void> {
     if (held.unkept !== undefined) await this.#create(key, held, true);
     const first = held.counts.acknowledged + held.kept + 1;
     const { links, received, acknowledged, atMs } = counts;

@@ -7,11 +7,10 @@
 import { Duplex } from "node:stream";
 import type { Socket } from "node:net";
 import { Channel, type ChannelOptions } from "../channel.ts";
-import { ConnectError } from "../errors.ts";
 import type { EventLoop } from "../event_loop.ts";
 import type { ConnectOptions, Link, Remote, RemoteSource, Transport } from "../transport.ts";
 import { ChannelBridge } from "./_channel_bridge.ts";
-import { detailOf, givenUp } from "./_failure.ts";
+import { oneTry } from "./_one_try.ts";
 import { TcpLink } from "./_tcp_link.ts";
 
 /** Options of {@linkcode asDuplex}. */
@@ -262,22 +261,7 @@ class DuplexTransport implements Transport {
   }
 
   connect(remote: Remote, { loop, signal }: ConnectOptions): Promise<Link> {
-    const { address } = remote;
-    if (signal.aborted) return Promise.reject(givenUp(address, signal));
-    return new Promise((resolve, reject) => {
-      const onAbort = () => reject(givenUp(address, signal));
-      signal.addEventListener("abort", onAbort, { once: true });
-      this.#link(remote, loop, signal).then((link) => {
-        if (signal.aborted) link.abort();
-        resolve(link);
-      }, (error) => {
-        reject(
-          error instanceof ConnectError
-            ? error
-            : new ConnectError(address, detailOf(error), { cause: error }),
-        );
-      }).finally(() => signal.removeEventListener("abort", onAbort));
-    });
+    return oneTry(remote.address, signal, () => this.#link(remote, loop, signal));
   }
 
   async #link(remote: Remote, loop: EventLoop, signal: AbortSignal): Promise<Link> {

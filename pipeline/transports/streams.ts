@@ -6,11 +6,10 @@
  */
 
 import type { Channel } from "../channel.ts";
-import { ConnectError } from "../errors.ts";
 import type { EventLoop } from "../event_loop.ts";
 import type { ConnectOptions, Link, Remote, Transport } from "../transport.ts";
 import { channelStreams } from "./_channel_streams.ts";
-import { detailOf, givenUp } from "./_failure.ts";
+import { oneTry } from "./_one_try.ts";
 import { StreamLink } from "./_stream_link.ts";
 
 /**
@@ -207,22 +206,7 @@ class StreamsTransport implements Transport {
   }
 
   connect(remote: Remote, { loop, signal }: ConnectOptions): Promise<Link> {
-    const { address } = remote;
-    if (signal.aborted) return Promise.reject(givenUp(address, signal));
-    return new Promise((resolve, reject) => {
-      const onAbort = () => reject(givenUp(address, signal));
-      signal.addEventListener("abort", onAbort, { once: true });
-      this.#link(remote, loop, signal).then((link) => {
-        if (signal.aborted) link.abort();
-        resolve(link);
-      }, (error) => {
-        reject(
-          error instanceof ConnectError
-            ? error
-            : new ConnectError(address, detailOf(error), { cause: error }),
-        );
-      }).finally(() => signal.removeEventListener("abort", onAbort));
-    });
+    return oneTry(remote.address, signal, () => this.#link(remote, loop, signal));
   }
 
   async #link(remote: Remote, loop: EventLoop, signal: AbortSignal): Promise<StreamLink> {

@@ -1,41 +1,7 @@
 import { assertEquals, assertStrictEquals, assertThrows } from "@std/assert";
-import {
-  type KeyValueStorage,
-  LocalStorageSessionStore,
-  SessionTakenError,
-  StorageFullError,
-} from "../../../handlers/mod.ts";
+import { LocalStorageSessionStore, SessionTakenError, StorageFullError } from "../../../handlers/mod.ts";
 import { bytesOf, changeOf, sessionOf, sessionStoreSuite, textsOf } from "./_session_store_suite.ts";
-
-/** A storage with room for so many characters. */
-class SmallStorage implements KeyValueStorage {
-  readonly rows = new Map<string, string>();
-
-  constructor(public room: number = Infinity) {}
-
-  get length(): number {
-    return this.rows.size;
-  }
-
-  key(index: number): string | null {
-    return [...this.rows.keys()][index] ?? null;
-  }
-
-  getItem(key: string): string | null {
-    return this.rows.get(key) ?? null;
-  }
-
-  setItem(key: string, value: string): void {
-    let used = key.length + value.length;
-    for (const [other, text] of this.rows) if (other !== key) used += other.length + text.length;
-    if (used > this.room) throw new DOMException("no room", "QuotaExceededError");
-    this.rows.set(key, value);
-  }
-
-  removeItem(key: string): void {
-    this.rows.delete(key);
-  }
-}
+import { SmallStorage } from "./_small_storage.ts";
 
 sessionStoreSuite("LocalStorageSessionStore", () => {
   const storage = new SmallStorage();

@@ -58,9 +58,10 @@ export interface KeepAliveWebSocketOptions extends KeepAliveUnderOptions {
    * WebSocket), with the options of `keepAlive()` in place of those above: holds
    * and scouts, so that the interval can be learned. Text and bytes are
    * MessagePack values there. With `reconnect` and `session` the WebSocket
-   * outlives its links, and what was sent is not lost. Default: false.
+   * outlives its links, and what was sent is not lost; a session is one
+   * socket's, so give a function then: it is called for each. Default: false.
    */
-  readonly longlink?: boolean | KeepAliveOptions;
+  readonly longlink?: boolean | KeepAliveOptions | (() => KeepAliveOptions);
   /** How long the handshake may take, in ms, above 0 and finite. Default: 10,000. */
   readonly connectTimeoutMs?: number;
   /** Clock, timers and randomness. Default: one loop that all channels share. */
@@ -482,7 +483,8 @@ export class KeepAliveWebSocket extends EventTarget implements WebSocket {
 function handlersOf(options: KeepAliveWebSocketOptions, socketClass: WebSocketClass): ChannelHandler[] {
   const { longlink = false, store } = options;
   if (longlink !== false) {
-    return keepAlive({ reconnect: null, store, ...(longlink === true ? {} : longlink) });
+    const given = typeof longlink === "function" ? longlink() : longlink === true ? {} : longlink;
+    return keepAlive({ reconnect: null, store, ...given });
   }
   const canPing = typeof (socketClass.prototype as { ping?: unknown } | undefined)?.ping === "function";
   return keepAliveUnder(options.format ?? (canPing ? webSocketControlFormat() : undefined), options);

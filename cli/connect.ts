@@ -5,7 +5,7 @@
  */
 
 import { join } from "node:path";
-import { Channel, keepAlive } from "../mod.ts";
+import { Channel, keepAlive, SessionHandler } from "../mod.ts";
 import { FileIntervalStore, fileSessionStore } from "../handlers/stores/file.ts";
 import { chatClient } from "./chat_client.ts";
 import type { Message } from "./chat_message.ts";
@@ -94,8 +94,8 @@ async function run(args: readonly string[], io: CommandIo): Promise<number> {
   // Before there is a link: a folder that cannot be used is no reason to bother the server.
   const counter = new Counter(folder, "last-message");
   const log = new EventLog(io, values.json);
-  const stores = folder === undefined ? { session: {} } : {
-    session: { store: fileSessionStore({ path: join(folder, "session") }) },
+  const stores = folder === undefined ? { session: new SessionHandler() } : {
+    session: new SessionHandler({ store: fileSessionStore({ path: join(folder, "session") }) }),
     store: new FileIntervalStore({ path: join(folder, "intervals.json") }),
   };
   const patience = new Patience(io.loop, url, giveUpMs);

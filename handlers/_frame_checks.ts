@@ -18,6 +18,12 @@ export function checkMaxFrameBytes(action: string, maxFrameBytes: number): void 
   );
 }
 
+/** @throws {RangeError} If a session's own words do not fit into such a frame. */
+export function checkSessionFrames(maxFrameBytes: number = DEFAULT_MAX_FRAME_BYTES): void {
+  if (maxFrameBytes >= 64) return;
+  throw new RangeError(`Cannot keep a session: it needs frames of 64 bytes or more, got ${maxFrameBytes}`);
+}
+
 /** @throws {RangeError} If a length field cannot have that many bytes. */
 export function checkLengthFieldLength(action: string, bytes: number): void {
   if ([1, 2, 3, 4, 8].includes(bytes)) return;

@@ -8,7 +8,8 @@ import type { ChannelHandler } from "../pipeline/mod.ts";
 import { AdaptiveIntervalHandler, type AdaptiveIntervalOptions } from "./adaptive_interval_handler.ts";
 import { AuthenticationHandler, type AuthenticationOptions } from "./authentication_handler.ts";
 import type { ConnectionLimitHandler } from "./connection_limit_handler.ts";
-import { CredentialsHandler, type CredentialsHandlerOptions } from "./credentials_handler.ts";
+import { checkSessionFrames } from "./_frame_checks.ts";
+import type { CredentialsHandler } from "./credentials_handler.ts";
 import type { HeartbeatFormat } from "./heartbeat/heartbeat_format.ts";
 import { HeartbeatDecoder } from "./heartbeat_decoder.ts";
 import { HeartbeatEncoder } from "./heartbeat_encoder.ts";
@@ -18,7 +19,7 @@ import { MessagePackCodec } from "./message_pack_codec.ts";
 import { RateLimitHandler, type RateLimitOptions } from "./rate_limit_handler.ts";
 import { ReconnectHandler, type ReconnectOptions } from "./reconnect_handler.ts";
 import type { SessionRegistry } from "./session/session_registry.ts";
-import { SessionHandler, type SessionOptions } from "./session_handler.ts";
+import type { SessionHandler } from "./session_handler.ts";
 import { SessionResponder } from "./session_responder.ts";
 import { VarintFrameDecoder } from "./varint_frame_decoder.ts";
 import { VarintFrameEncoder } from "./varint_frame_encoder.ts";
@@ -42,14 +43,15 @@ export interface KeepAliveOptions extends WireOptions, AdaptiveIntervalOptions {
   readonly reconnect?: ReconnectOptions | null;
   /**
    * A session, so that no message is lost or comes twice; the server must have
-   * `sessions`. `{}` takes the defaults. Default: none.
+   * `sessions`. Made by the caller, so that a page without sessions does not
+   * load them. Default: none.
    */
-  readonly session?: SessionOptions;
+  readonly session?: SessionHandler;
   /**
    * What the client proves itself with, first on each link, where the server
-   * has `authentication`. `{}` takes the credentials of the remote. Default: nothing.
+   * has `authentication`. Default: nothing.
    */
-  readonly credentials?: CredentialsHandlerOptions;
+  readonly credentials?: CredentialsHandler;
 }
 
 /** Options of {@linkcode answerKeepAlive}. */
@@ -92,6 +94,7 @@ const DEFAULT_ADAPTIVE: AdaptiveIntervalOptions = { scoutHandlers: () => wire() 
  * @param options What differs from the defaults; the defaults suit most.
  * @returns The handlers, from head to tail.
  * @throws {RangeError} If a number is out of range.
+ * @throws {TypeError} If `session` or `credentials` is no handler.
  *
  * @example The common case is one line
  * ```ts
@@ -107,15 +110,14 @@ export function keepAlive(options?: KeepAliveOptions): ChannelHandler[] {
   if (options === undefined) {
     return [...wire(), new AdaptiveIntervalHandler(DEFAULT_ADAPTIVE), new ReconnectHandler(), CODEC];
   }
-  const { reconnect, credentials, session, codec } = options;
+  const { reconnect, credentials, session, codec, maxFrameBytes } = options;
+  if (session !== undefined) checkSessionFrames(maxFrameBytes);
   return [
     ...wire(options),
     new AdaptiveIntervalHandler({ scoutHandlers: () => wire(options), ...options }),
     ...(reconnect === null ? [] : [new ReconnectHandler(reconnect)]),
-    ...(credentials === undefined ? [] : [new CredentialsHandler(credentials)]),
-    ...(session === undefined
-      ? []
-      : [new SessionHandler({ maxFrameBytes: options.maxFrameBytes, ...session })]),
+    ...given("credentials", "CredentialsHandler", credentials),
+    ...given("session", "SessionHandler", session),
     ...codecs(codec),
   ];
 }
@@ -147,13 +149,14 @@ export function keepAlive(options?: KeepAliveOptions): ChannelHandler[] {
  */
 export function answerKeepAlive(options: AnswerKeepAliveOptions = {}): ChannelHandler[] {
   const { connections, rateLimit, authentication, sessions, codec, maxFrameBytes } = options;
+  if (sessions !== undefined) checkSessionFrames(maxFrameBytes);
   return [
     ...wire(options),
     ...(connections === undefined ? [] : [connections]),
     ...(rateLimit === undefined ? [] : [new RateLimitHandler(rateLimit)]),
     new HeartbeatResponder(responderOptions(options)),
     ...(authentication === undefined ? [] : [new AuthenticationHandler(authentication)]),
-    ...(sessions === undefined ? [] : [new SessionResponder({ sessions, maxFrameBytes })]),
+    ...(sessions === undefined ? [] : [new SessionResponder({ sessions })]),
     ...codecs(codec),
   ];
 }
@@ -178,6 +181,15 @@ function responderOptions(options: AnswerKeepAliveOptions): HeartbeatResponderOp
     longestHoldMs: kinds.includes("hold") ? options.longestHoldMs : 0,
     maxScouts: kinds.includes("scout") ? options.maxScouts : 0,
   };
+}
+
+/** An object of options in place of a handler would be a handler that does nothing, and messages would be lost. */
+function given(option: string, name: string, handler: ChannelHandler | undefined): ChannelHandler[] {
+  if (handler === undefined) return [];
+  if (typeof handler.channelActive !== "function") {
+    throw new TypeError(`Cannot make the handlers: ${option} must be a ${name}`);
+  }
+  return [handler];
 }
 
 function codecs(codec: ChannelHandler | null = CODEC): ChannelHandler[] {

@@ -49,7 +49,8 @@ export interface LengthFieldFrameEncoderOptions {
 export class LengthFieldFrameEncoder implements ChannelHandler {
   /** It has no state of a channel, so one instance serves any number. */
   readonly isSharable = true;
-  readonly #maxFrameBytes: number;
+  /** The longest frame that may be written, in bytes. */
+  readonly maxFrameBytes: number;
   readonly #fieldBytes: LengthFieldBytes;
   /** What is added to a frame's length to get the field's value. */
   readonly #addend: number;
@@ -76,7 +77,7 @@ export class LengthFieldFrameEncoder implements ChannelHandler {
         `Cannot ${ACTION}: lengthAdjustment must be a whole number, got ${lengthAdjustment}`,
       );
     }
-    this.#maxFrameBytes = maxFrameBytes;
+    this.maxFrameBytes = maxFrameBytes;
     this.#fieldBytes = lengthFieldLength;
     this.#addend = lengthAdjustment + (lengthIncludesLengthField ? lengthFieldLength : 0);
     this.#littleEndian = littleEndian;
@@ -86,7 +87,7 @@ export class LengthFieldFrameEncoder implements ChannelHandler {
   write(context: ChannelHandlerContext, message: unknown, promise: ChannelPromise): void {
     const { keepsMessages } = context.channel;
     context.write(
-      needsHeader(message, keepsMessages, this.#maxFrameBytes) ? this.#frame(message) : message,
+      needsHeader(message, keepsMessages, this.maxFrameBytes) ? this.#frame(message) : message,
       promise,
     );
   }

@@ -44,7 +44,7 @@ export type { SessionLimits, SessionQueueLimits } from "./session/_session_setti
  * With a store it is kept for the next time instead.
  *
  * Belongs after the {@linkcode ReconnectHandler} and before the codec;
- * `keepAlive({ session: {} })` puts it there.
+ * `keepAlive({ session: new SessionHandler() })` puts it there.
  *
  * @example A message is sent again on the next link
  * ```ts
@@ -274,7 +274,7 @@ export class SessionHandler implements ChannelHandler {
   }
 
   #newSession(context: ChannelHandlerContext): Session {
-    const owner = sessionOwner(context, this.#settings.maxFrameBytes, {
+    const owner = sessionOwner(context, {
       sessionTaken: (error) => {
         context.fireExceptionCaught(error);
         this.#lose(context, "taken");
@@ -327,7 +327,7 @@ export class SessionHandler implements ChannelHandler {
   /** The channel ends, and nobody has closed it from here. */
   #giveUp(context: ChannelHandlerContext): void {
     this.#closing?.finish();
-    if (!this.#handshake!.isOver) this.#finish(context, this.#session!);
+    if (this.#handshake?.isOver === false) this.#finish(context, this.#session!);
   }
 
   #finish(context: ChannelHandlerContext, session: Session): void {

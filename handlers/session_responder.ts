@@ -64,7 +64,6 @@ export class SessionResponder implements ChannelHandler {
   /** Whether it is in a pipeline now; kept by the pipeline. */
   isAdded = false;
   readonly #registry: RegistryAccess;
-  readonly #maxFrameBytes: number | undefined;
   #state: ResponderState = DOWN;
   #place: ResponderPlace | undefined = undefined;
   #downEvent: LinkDownEvent | undefined = undefined;
@@ -72,13 +71,10 @@ export class SessionResponder implements ChannelHandler {
   /**
    * Makes the handler for one channel.
    *
-   * @param options `sessions`: the server's registry. `maxFrameBytes`: the
-   *   longest frame that the framing handlers let through, in bytes;
-   *   `answerKeepAlive()` sets it to its own. Default: 1,048,576.
+   * @param options `sessions`: the server's registry.
    */
-  constructor(options: { readonly sessions: SessionRegistry; readonly maxFrameBytes?: number }) {
+  constructor(options: { readonly sessions: SessionRegistry }) {
     this.#registry = accessOf(options.sessions);
-    this.#maxFrameBytes = options.maxFrameBytes;
   }
 
   /** The session's id; undefined where there is none. */
@@ -117,7 +113,7 @@ export class SessionResponder implements ChannelHandler {
     offerSessions(context.pipeline);
     // Set anew: an instance may come back after it was taken out.
     this.#state = DOWN;
-    this.#place = new ResponderPlace(context, this.#registry, this.#maxFrameBytes, (next) => {
+    this.#place = new ResponderPlace(context, this.#registry, (next) => {
       this.#state = next;
     });
     if (context.channel.isActive) this.#state = new ArrivingLink(this.#place);

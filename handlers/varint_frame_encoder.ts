@@ -39,7 +39,8 @@ export interface VarintFrameEncoderOptions {
 export class VarintFrameEncoder implements ChannelHandler {
   /** It has no state of a channel, so one instance serves any number. */
   readonly isSharable = true;
-  readonly #maxFrameBytes: number;
+  /** The longest frame that may be written, in bytes. */
+  readonly maxFrameBytes: number;
 
   /**
    * Makes an encoder.
@@ -50,12 +51,12 @@ export class VarintFrameEncoder implements ChannelHandler {
   constructor(options: VarintFrameEncoderOptions = {}) {
     const { maxFrameBytes = DEFAULT_MAX_FRAME_BYTES } = options;
     checkMaxFrameBytes("make the VarintFrameEncoder", maxFrameBytes);
-    this.#maxFrameBytes = maxFrameBytes;
+    this.maxFrameBytes = maxFrameBytes;
   }
 
   /** Passes the frame on with its length in front. */
   write(context: ChannelHandlerContext, message: unknown, promise: ChannelPromise): void {
-    const framed = needsHeader(message, context.channel.keepsMessages, this.#maxFrameBytes)
+    const framed = needsHeader(message, context.channel.keepsMessages, this.maxFrameBytes)
       ? frame(message)
       : message;
     context.write(framed, promise);

@@ -17,6 +17,7 @@ import {
   type LinkDownEvent,
   type LinkUpEvent,
   ServerBootstrap,
+  SessionHandler,
   SessionRegistry,
   systemEventLoop,
   type Timer,
@@ -126,7 +127,7 @@ export class Demo {
       transport: tcp(),
       pipeline: (p) => {
         p.addLast(
-          ...keepAlive({ ...clientOptions(strategy, scale), session: {} }),
+          ...keepAlive({ ...clientOptions(strategy, scale), session: new SessionHandler() }),
           this.#observer(),
           this.#client(),
         );

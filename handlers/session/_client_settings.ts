@@ -4,7 +4,7 @@
  * @module
  */
 
-import { checkedCount, checkedMs } from "../_checks.ts";
+import { checkedMs } from "../_checks.ts";
 import type { SessionStore } from "../stores/session_store.ts";
 import { type SessionLimits, type SessionSettings, sessionSettings } from "./_session_settings.ts";
 
@@ -21,12 +21,6 @@ export interface SessionOptions extends SessionLimits {
   readonly handshakeTimeoutMs?: number;
   /** How long `close()` waits for what is not acknowledged, in ms, 0 or more. Default: 2,000. */
   readonly closeTimeoutMs?: number;
-  /**
-   * The longest frame that the framing handlers let through, in bytes, 64 or
-   * more: a message has to fit in one with up to 18 bytes of the session.
-   * `keepAlive()` sets it to its own. Default: 1,048,576.
-   */
-  readonly maxFrameBytes?: number;
 }
 
 /** The same, checked. */
@@ -35,7 +29,6 @@ export type ClientSettings = SessionSettings & {
   readonly name: string;
   readonly handshakeTimeoutMs: number;
   readonly closeTimeoutMs: number;
-  readonly maxFrameBytes: number | undefined;
 };
 
 const MAX_MS = 3_600_000;
@@ -48,8 +41,7 @@ const MAX_MS = 3_600_000;
  */
 export function clientSettings(options: SessionOptions): ClientSettings {
   const action = "make the handler";
-  const { store, name = "default", handshakeTimeoutMs = 10_000, closeTimeoutMs = 2_000, maxFrameBytes } =
-    options;
+  const { store, name = "default", handshakeTimeoutMs = 10_000, closeTimeoutMs = 2_000 } = options;
   if (typeof name !== "string" || name === "") {
     throw new TypeError(`Cannot ${action}: name must be a text that is not empty`);
   }
@@ -59,8 +51,5 @@ export function clientSettings(options: SessionOptions): ClientSettings {
     name,
     handshakeTimeoutMs: checkedMs(action, "handshakeTimeoutMs", handshakeTimeoutMs, 1, MAX_MS),
     closeTimeoutMs: checkedMs(action, "closeTimeoutMs", closeTimeoutMs, 0, MAX_MS),
-    maxFrameBytes: maxFrameBytes === undefined
-      ? undefined
-      : checkedCount(action, "maxFrameBytes", maxFrameBytes, 64, 2 ** 32 - 1),
   };
 }

@@ -34,14 +34,10 @@ export type ResponderState =
 export class ResponderPlace {
   #isShown: boolean;
 
-  /**
-   * @param become Takes the handler's next state.
-   * @param maxFrameBytes The longest frame that the framing handlers let through; undefined: their default.
-   */
+  /** @param become Takes the handler's next state. */
   constructor(
     readonly context: ChannelHandlerContext,
     readonly registry: RegistryAccess,
-    readonly maxFrameBytes: number | undefined,
     readonly become: (next: ResponderState) => void,
   ) {
     this.#isShown = context.channel.isActive;

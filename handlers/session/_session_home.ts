@@ -48,8 +48,8 @@ export class SessionHome {
 
   constructor(place: ResponderPlace, id: string, token: string) {
     this.#place = place;
-    const { context, registry, maxFrameBytes } = place;
-    const owner = sessionOwner(context, maxFrameBytes, {
+    const { context, registry } = place;
+    const owner = sessionOwner(context, {
       sessionTaken: (error) => {
         context.fireExceptionCaught(error);
         this.lose("taken");

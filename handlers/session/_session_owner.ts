@@ -4,8 +4,14 @@
  * @module
  */
 
-import type { ChannelHandlerContext, ChannelPromise, EventLoop } from "../../pipeline/mod.ts";
+import type {
+  ChannelHandlerContext,
+  ChannelPipeline,
+  ChannelPromise,
+  EventLoop,
+} from "../../pipeline/mod.ts";
 import { AdaptiveIntervalHandler } from "../adaptive_interval_handler.ts";
+import { checkSessionFrames, DEFAULT_MAX_FRAME_BYTES } from "../_frame_checks.ts";
 import type { SessionTakenError } from "../errors.ts";
 import { MAX_MESSAGE_HEADER_BYTES } from "./_session_frame.ts";
 
@@ -42,19 +48,12 @@ export interface SessionOwnerHooks {
   makeRoomFor?(bytes: number): void;
 }
 
-/** The longest frame that the framing handlers let through unless they are told otherwise, bytes. */
-const DEFAULT_MAX_FRAME_BYTES = 1024 * 1024;
-
 /**
  * The owner of a session whose handler has this context.
  *
- * @param maxFrameBytes The longest frame that the framing handlers let through.
+ * @throws {RangeError} If the framing in front of it lets only very short frames through.
  */
-export function sessionOwner(
-  context: ChannelHandlerContext,
-  maxFrameBytes: number = DEFAULT_MAX_FRAME_BYTES,
-  hooks: SessionOwnerHooks,
-): SessionOwner {
+export function sessionOwner(context: ChannelHandlerContext, hooks: SessionOwnerHooks): SessionOwner {
   const { channel, pipeline, loop } = context;
   return {
     loop,
@@ -73,6 +72,19 @@ export function sessionOwner(
     sessionTaken: (error) => hooks.sessionTaken(error),
     retained: (deltaBytes) => hooks.retained?.(deltaBytes),
     makeRoomFor: (bytes) => hooks.makeRoomFor?.(bytes),
-    maxMessageBytes: maxFrameBytes - MAX_MESSAGE_HEADER_BYTES,
+    maxMessageBytes: maxFrameBytes(pipeline) - MAX_MESSAGE_HEADER_BYTES,
   };
+}
+
+/**
+ * The longest frame that may be written in this pipeline. A message that is
+ * taken and then is too long for its frame would fail on each link anew.
+ */
+function maxFrameBytes(pipeline: ChannelPipeline): number {
+  let max = DEFAULT_MAX_FRAME_BYTES;
+  for (const name of pipeline.names()) {
+    max = (pipeline.get(name) as { maxFrameBytes?: number }).maxFrameBytes ?? max;
+  }
+  checkSessionFrames(max);
+  return max;
 }

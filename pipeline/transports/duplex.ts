@@ -25,7 +25,7 @@ export interface AsDuplexOptions {
   readonly writableHighWaterMark?: number;
   /**
    * Whether the stream outlives its links. Only where a session below loses
-   * nothing (`keepAlive({ session: {} })`), or there would be a hole in the
+   * nothing (`keepAlive({ session: new SessionHandler() })`), or there would be a hole in the
    * stream. Default: false.
    */
   readonly acrossLinks?: boolean;

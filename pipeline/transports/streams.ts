@@ -129,7 +129,7 @@ export interface AsStreamsOptions {
   readonly readableHighWaterMark?: number;
   /**
    * Whether the streams outlive their links. Only where a session below loses
-   * nothing (`keepAlive({ session: {} })`), or there would be a hole in the
+   * nothing (`keepAlive({ session: new SessionHandler() })`), or there would be a hole in the
    * stream. Default: false.
    */
   readonly acrossLinks?: boolean;

@@ -8,6 +8,7 @@ import {
   fixedInterval,
   mqttFormat,
   rawFormat,
+  SessionHandler,
   SessionRegistry,
 } from "../../handlers/mod.ts";
 import { type ChannelHandler, ConnectError, ServerBootstrap, VirtualEventLoop } from "../../pipeline/mod.ts";
@@ -272,7 +273,7 @@ Deno.test("KeepAliveWebSocket has the whole keep-alive with a server of this lib
 Deno.test("KeepAliveWebSocket outlives its links with a session", async () => {
   await using server = await longlinkServer(new SessionRegistry());
   const LastingWebSocket = KeepAliveWebSocket.with({
-    longlink: { session: {}, reconnect: { firstMs: 0 } },
+    longlink: () => ({ session: new SessionHandler(), reconnect: { firstMs: 0 } }),
   });
   const socket = new LastingWebSocket(server.address);
   await new Promise((resolve) => socket.onopen = resolve);

@@ -73,7 +73,7 @@ class Fleet implements AsyncDisposable {
         p.addLast(
           ...keepAlive({
             strategy: fixedInterval(60_000),
-            session: {},
+            session: new SessionHandler(),
             reconnect: { firstMs: 20, capMs: 50 },
           }),
           {

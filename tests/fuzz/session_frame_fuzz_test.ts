@@ -234,7 +234,7 @@ const stream = (first: SessionFrame) =>
   ).map(([isOpened, rest]) => isOpened ? join([framed(encodeSessionFrame(first)), rest]) : rest);
 
 const PIPELINES = {
-  "keepAlive({ session })": { make: () => keepAlive({ session: {} }), first: OPENED },
+  "keepAlive({ session })": { make: () => keepAlive({ session: new SessionHandler() }), first: OPENED },
   "answerKeepAlive({ sessions })": {
     make: () => answerKeepAlive({ sessions: new SessionRegistry() }),
     first: OPEN,

@@ -10,6 +10,7 @@ import {
   principalOf,
   RateLimitHandler,
   ReconnectHandler,
+  SessionHandler,
   SessionRegistry,
 } from "../../handlers/mod.ts";
 import {
@@ -59,7 +60,7 @@ async function guarded({ framesPerSecond = 1_000, burstFrames = 1_000 } = {}) {
     transport,
     loop,
     pipeline: (p) => {
-      p.addLast(...keepAlive({ session: {} }), {
+      p.addLast(...keepAlive({ session: new SessionHandler() }), {
         channelRead: (_context, message) => void answers.push(message),
       });
       p.addAfter(ReconnectHandler, new CredentialsHandler());

@@ -20,6 +20,7 @@ import {
   LimitError,
   RateLimitHandler,
   ReconnectHandler,
+  SessionHandler,
   SessionRegistry,
 } from "../../handlers/mod.ts";
 import {
@@ -256,7 +257,11 @@ Deno.test("MetricsHandler measures both ends of sessions", async () => {
     transport,
     loop,
     pipeline: (p) =>
-      p.addLast(metrics.wire, ...keepAlive({ session: {}, strategy: fixedInterval(60_000) }), metrics),
+      p.addLast(
+        metrics.wire,
+        ...keepAlive({ session: new SessionHandler(), strategy: fixedInterval(60_000) }),
+        metrics,
+      ),
     onUnhandled() {},
   });
   channel.connect(server.address).onSettled(() => {});

@@ -75,7 +75,7 @@ test("Netty server learns: holds are served, and the interval ends up just below
     natTimeoutMs: 1_000,
     mode: "strict",
   });
-  await using client = await connect(nat.address, { ...quick(), session: {} });
+  await using client = await connect(nat.address, { ...quick(), session: new SessionHandler() });
   await client.events.until("coverage", ({ direction }: { direction: string }) => direction === "push");
   await client.events.until("interval", ({ isSettled }: { isSettled: boolean }) => isSettled);
   assertGreater(client.events.interval.intervalMs, 850);
@@ -106,7 +106,7 @@ for (const framing of ["varint", "length"]) {
     const java = await compiled();
     const { server, address } = await java.serve("LonglinkServer", [`framing=${framing}`]);
     await using _server = server;
-    await using client = await connect(address, { ...quick(), session: {} }, framing);
+    await using client = await connect(address, { ...quick(), session: new SessionHandler() }, framing);
     const { channel, events, received } = client;
     await events.until("linkUp");
     const kills = 5;
@@ -139,7 +139,10 @@ test("Netty server acknowledges by itself when it has nothing to say", async () 
   const { server, address } = await java.serve("LonglinkServer", ["echo=no"]);
   await using _server = server;
   // Heartbeats carry acknowledgements as well: here there are none for minutes.
-  await using client = await connect(address, { strategy: fixedInterval(240_000), session: {} });
+  await using client = await connect(address, {
+    strategy: fixedInterval(240_000),
+    session: new SessionHandler(),
+  });
   await client.events.until("linkValid");
   await client.channel.writeAndFlush("one");
   await client.channel.pipeline.get(SessionHandler)!.whenAcknowledged();
@@ -154,7 +157,7 @@ test("Netty server says go away: the client comes back when it was told to, and 
   const java = await compiled();
   const { server, address } = await java.serve("LonglinkServer", []);
   await using _server = server;
-  await using client = await connect(address, { ...quick(), session: {} });
+  await using client = await connect(address, { ...quick(), session: new SessionHandler() });
   await client.events.until("linkValid");
   await server.say("goAway 3");
   await client.events.until("goAway");

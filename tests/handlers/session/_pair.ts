@@ -115,7 +115,7 @@ export class Pair {
           ...keepAlive({
             strategy: fixedInterval(60_000),
             ...this.options.keepAlive,
-            session: store === undefined ? { ...session } : { store, ...session },
+            session: new SessionHandler(store === undefined ? session : { store, ...session }),
           }),
           this.#watcher("client", channel),
         ),

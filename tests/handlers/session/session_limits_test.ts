@@ -1,5 +1,13 @@
-import { assertEquals, assertThrows } from "@std/assert";
-import { QueueFullError, SessionHandler, SessionRegistry } from "@longlink/pipeline";
+import { assertEquals, assertInstanceOf, assertThrows } from "@std/assert";
+import {
+  answerKeepAlive,
+  EmbeddedChannel,
+  keepAlive,
+  QueueFullError,
+  SessionHandler,
+  SessionRegistry,
+  VarintFrameEncoder,
+} from "@longlink/pipeline";
 import { NOTHING, Pair } from "./_pair.ts";
 
 Deno.test("SessionHandler checks its options", () => {
@@ -17,7 +25,17 @@ Deno.test("SessionHandler checks its options", () => {
   }
   assertThrows(() => new SessionHandler({ name: "" }), TypeError, "name must be a text");
   assertThrows(() => new SessionHandler({ handshakeTimeoutMs: 0 }), RangeError, "handshakeTimeoutMs");
-  assertThrows(() => new SessionHandler({ maxFrameBytes: 63 }), RangeError, "maxFrameBytes");
+  const handlers = [new VarintFrameEncoder({ maxFrameBytes: 63 }), new SessionHandler()];
+  const refused = assertThrows(() => new EmbeddedChannel({ handlers }).checkException(), Error);
+  assertInstanceOf(refused.cause, RangeError);
+  assertThrows(
+    () => keepAlive({ maxFrameBytes: 63, session: new SessionHandler() }),
+    RangeError,
+    "frames of 64 bytes or more",
+  );
+  const options = { maxFrameBytes: 63, sessions: new SessionRegistry() };
+  assertThrows(() => answerKeepAlive(options), RangeError, "frames of 64 bytes or more");
+  assertThrows(() => keepAlive({ session: {} as SessionHandler }), TypeError, "must be a SessionHandler");
   assertThrows(() => new SessionRegistry({ retentionMs: 0 }), RangeError, "retentionMs");
   assertThrows(() => new SessionRegistry({ maxSessions: 0.5 }), RangeError, "maxSessions");
 });

@@ -1,5 +1,12 @@
 import { assertEquals } from "@std/assert";
-import { answerKeepAlive, Bootstrap, keepAlive, ServerBootstrap, SessionRegistry } from "@longlink/pipeline";
+import {
+  answerKeepAlive,
+  Bootstrap,
+  keepAlive,
+  ServerBootstrap,
+  SessionHandler,
+  SessionRegistry,
+} from "@longlink/pipeline";
 import { tcp } from "@longlink/pipeline/transports/tcp";
 
 Deno.test("a session over TCP brings everything once, though its link is reset in the middle", async () => {
@@ -28,13 +35,16 @@ Deno.test("a session over TCP brings everything once, though its link is reset i
   await using channel = await new Bootstrap({
     transport: tcp(),
     pipeline: (p) =>
-      p.addLast(...keepAlive({ session: { writes: "acknowledged" }, reconnect: { firstMs: 20 } }), {
-        channelRead: (context, message) => {
-          down.push(message as number);
-          if (down.length === 40) context.channel.drop("reset");
-          look();
+      p.addLast(
+        ...keepAlive({ session: new SessionHandler({ writes: "acknowledged" }), reconnect: { firstMs: 20 } }),
+        {
+          channelRead: (context, message) => {
+            down.push(message as number);
+            if (down.length === 40) context.channel.drop("reset");
+            look();
+          },
         },
-      }),
+      ),
   }).connect(server.address);
   const writes = [];
   for (let n = 0; n < count; n++) writes.push(channel.writeAndFlush(n));

@@ -68,7 +68,10 @@ export const SESSIONS: Stack = {
   hasSessions: true,
   client: (options) => {
     const { store, writes } = options;
-    return connect(options, () => keepAlive({ session: { writes, ...(store && { store }) } }));
+    return connect(
+      options,
+      () => keepAlive({ session: new SessionHandler({ writes, ...(store && { store }) }) }),
+    );
   },
   server: (options) => {
     const { store, writes } = options;

@@ -20,6 +20,7 @@ import {
   type LinkValidEvent,
   MemoryIntervalStore,
   type NetworkEvent,
+  SessionHandler,
   type SessionLostEvent,
   type TrialEvent,
   type VerdictEvent,
@@ -79,7 +80,7 @@ export class DemoClient {
             ...clientOptions(begin.strategy, begin.scale),
             network: () => networkOf(this.settings),
             store: this.#store,
-            session: {},
+            session: new SessionHandler(),
           }),
           // A page that is seen counts as foreground, where nothing is tried; here it is to be watched trying.
           new BrowserEventsHandler({ document: null }),

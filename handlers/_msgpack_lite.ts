@@ -22,7 +22,21 @@ interface Codec {
   addExtUnpacker(type: number, unpack: (data: Uint8Array) => unknown): void;
 }
 
+/** Writes values behind each other into a buffer that it keeps. */
+interface Encoder {
+  /** Only there once something was written. */
+  readonly buffer?: Uint8Array;
+  /** What was written and not read: from here ... */
+  start: number;
+  /** ... to here. */
+  offset: number;
+  write(value: unknown): void;
+  /** A copy of what was written and not read. */
+  read(): Uint8Array;
+}
+
 interface MsgpackLite {
+  readonly Encoder: new (options: { readonly codec: Codec }) => Encoder;
   encode(value: unknown, options: { readonly codec: Codec }): Uint8Array;
   decode(bytes: Uint8Array, options: { readonly codec: Codec }): unknown;
   createCodec(options: CodecOptions): Codec;
@@ -44,7 +58,7 @@ const msgpack: MsgpackLite = untyped;
 // No codec has msgpack-lite's preset: that would make errors and regular
 // expressions out of what a peer sends, and decode exts that nobody checked.
 const EXACT: CodecOptions = { uint8array: true, binarraybuffer: true };
-const encoder = msgpack.createCodec({ ...EXACT, usemap: true });
+const codec = msgpack.createCodec({ ...EXACT, usemap: true });
 const carrier = msgpack.createCodec({ ...EXACT, int64: true });
 
 /** Reads one value, whose first byte is the next one. */
@@ -70,9 +84,24 @@ export function decoder(
   return (bytes) => msgpack.decode(bytes, { codec });
 }
 
+/** What one long message made of the encoder's buffer is not kept for all the short ones that follow. */
+const KEPT_BYTES = 65_536;
+
+/** Undefined while it is in use. Its own `encode()` would clear two kilobytes for each message. */
+let idleEncoder: Encoder | undefined = new msgpack.Encoder({ codec });
+
 /** Encodes a value made of what msgpack-lite knows and of {@linkcode carry}'s results. */
 export function encode(value: unknown): Uint8Array {
-  return msgpack.encode(value, { codec: encoder });
+  // Where a getter of the value encodes something, or failed in the middle, the encoder is not there.
+  const encoder = idleEncoder ?? new msgpack.Encoder({ codec });
+  idleEncoder = undefined;
+  encoder.write(value);
+  const bytes = encoder.read();
+  if (encoder.buffer!.length <= KEPT_BYTES) {
+    encoder.start = encoder.offset = 0;
+    idleEncoder = encoder;
+  }
+  return bytes;
 }
 
 /**

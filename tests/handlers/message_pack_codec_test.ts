@@ -334,3 +334,27 @@ Deno.test("MessagePackCodec.write() fails a write whose encoder makes no bytes",
   const { channel } = coding(64, { encode: () => "text" as unknown as Uint8Array });
   await assertRejects(async () => await channel.write(1), TypeError, "encode must return a Uint8Array");
 });
+
+Deno.test("MessagePackCodec.write() encodes within an encode, and after one that failed", () => {
+  const channel = new EmbeddedChannel({ handlers: [new MessagePackCodec()] });
+  const nested = {
+    get inner() {
+      channel.writeOutbound("inner");
+      return "outer";
+    },
+  };
+  channel.writeOutbound(nested);
+  const values = channel.drainOutbound().map((bytes) => msgpack.decode(bytes as Uint8Array));
+  assertEquals(values[0], "inner");
+  assertEquals(values.at(-1), { inner: "outer" });
+  let asked = 0;
+  const failing = {
+    get text() {
+      if (++asked > 2) throw new Error("no more");
+      return "x".repeat(100_000);
+    },
+  };
+  assertThrows(() => channel.writeOutbound(failing), Error);
+  channel.writeOutbound("next");
+  assertEquals(channel.readOutbound(), new Uint8Array([0xa4, 0x6e, 0x65, 0x78, 0x74]));
+});

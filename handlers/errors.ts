@@ -78,6 +78,39 @@ export class HeartbeatError extends Error {
 }
 
 /**
+ * No heartbeat can be put into what the client above sends: it encrypts within
+ * the stream, or speaks another protocol. Nothing of its stream was touched, and
+ * nothing will be: the link goes on without heartbeats.
+ *
+ * @example The protocol is a field
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { FollowError } from "@longlink/pipeline";
+ *
+ * const error = new FollowError("mqtt", "it begins with 0x30, which is no CONNECT");
+ * assertEquals(error.protocol, "mqtt");
+ * assertEquals(error.message, "Cannot follow the mqtt client: it begins with 0x30, which is no CONNECT");
+ * ```
+ */
+export class FollowError extends Error {
+  /** The protocol that the client was to speak. */
+  readonly protocol: string;
+
+  /**
+   * Makes the error.
+   *
+   * @param protocol The protocol that the client was to speak.
+   * @param detail Why it cannot be followed, and what to do instead.
+   * @param options Standard error options.
+   */
+  constructor(protocol: string, detail: string, options?: ErrorOptions) {
+    super(`Cannot follow the ${protocol} client: ${detail}`, options);
+    this.name = "FollowError";
+    this.protocol = protocol;
+  }
+}
+
+/**
  * A message could not wait for a link: the outbound queue is full.
  *
  * @example The limit is a field

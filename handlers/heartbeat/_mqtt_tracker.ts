@@ -5,13 +5,13 @@
  */
 
 import { PeerError, type WireMessage } from "../../pipeline/mod.ts";
-import { DecodeError } from "../errors.ts";
+import { DecodeError, FollowError } from "../errors.ts";
 import { AwaitedPongs, bytesOf } from "./_awaited_pongs.ts";
 import { Heartbeat } from "./heartbeat.ts";
 import { type MqttPacket, MqttPackets } from "./_mqtt_packets.ts";
 import { propertiesOf, reasonOf } from "./_mqtt_reasons.ts";
 import type { ProtocolPart, ProtocolTracker } from "./protocol_format.ts";
-import { cannotFollow, textForBytes, TLS_HANDSHAKE, tlsWithin } from "./_unfollowable.ts";
+import { textForBytes, TLS_HANDSHAKE, tlsWithin } from "./_unfollowable.ts";
 
 const CONNECT = 0x10;
 const CONNACK = 0x20;
@@ -21,6 +21,8 @@ const DISCONNECT = 0xe0;
 
 /** A broker closes a client that is silent for so many times its keep alive (MQTT 5, section 3.1.2.10). */
 const KEEP_ALIVE_TIMES = 1.5;
+/** Brokers count whole seconds and round down (Mosquitto), so they may be so much early, s. */
+const EARLY_S = 1;
 
 type State = "connecting" | "ready" | "over";
 
@@ -58,7 +60,7 @@ export class MqttTracker implements ProtocolTracker {
         else if (packet.first === DISCONNECT) this.#state = "over";
       }
     } catch (error) {
-      return this.#giveUp(cannotFollow("mqtt", (error as Error).message));
+      return this.#giveUp(new FollowError("mqtt", (error as Error).message));
     }
   }
 
@@ -115,8 +117,9 @@ export class MqttTracker implements ProtocolTracker {
   }
 
   ended(silentMs: number): PeerError | undefined {
-    // A broker of version 5 says so itself, one of 3.1.1 just closes.
-    if (this.#keepAliveS === 0 || silentMs < KEEP_ALIVE_TIMES * 1000 * this.#keepAliveS) return undefined;
+    // A broker of version 5 says so itself, one of 3.1.1 just closes. A promise that was kept is not its reason.
+    const patienceS = Math.max(this.#keepAliveS, KEEP_ALIVE_TIMES * this.#keepAliveS - EARLY_S);
+    if (this.#keepAliveS === 0 || silentMs < 1000 * patienceS) return undefined;
     const reason = `keep alive timeout: nothing was sent for ${Math.round(silentMs / 1000)} s, ` +
       `the keep alive is ${this.#keepAliveS} s`;
     return new PeerError(`The broker closed the link: ${reason}`, { protocol: "mqtt", reason });
@@ -125,7 +128,7 @@ export class MqttTracker implements ProtocolTracker {
   /** The client's first packet says which version is spoken, and the keep alive. */
   #connecting({ first, body }: MqttPacket): Error | undefined {
     if (first !== CONNECT || body.length < 10) {
-      return cannotFollow("mqtt", `its client begins with 0x${first.toString(16)}, which is no CONNECT`);
+      return new FollowError("mqtt", `it begins with 0x${first.toString(16)}, which is no CONNECT`);
     }
     const afterName = 2 + (body[0]! << 8 | body[1]!);
     this.#version = body[afterName]!;

@@ -5,12 +5,12 @@
  */
 
 import { PeerError, type WireMessage } from "../../pipeline/mod.ts";
-import { DecodeError } from "../errors.ts";
+import { DecodeError, FollowError } from "../errors.ts";
 import { AwaitedPongs, bytesOf } from "./_awaited_pongs.ts";
 import { Heartbeat } from "./heartbeat.ts";
 import { type NatsLine, NatsLines } from "./_nats_lines.ts";
 import type { ProtocolPart, ProtocolTracker } from "./protocol_format.ts";
-import { cannotFollow, textForBytes, TLS_HANDSHAKE, tlsWithin } from "./_unfollowable.ts";
+import { textForBytes, TLS_HANDSHAKE, tlsWithin } from "./_unfollowable.ts";
 
 const PING = "PING\r\n";
 const PONG = "PONG\r\n";
@@ -45,7 +45,7 @@ export class NatsTracker implements ProtocolTracker {
         else if (line.operation === "CONNECT" && this.#state === "new") this.#state = "connecting";
       }
     } catch (error) {
-      return this.#giveUp(cannotFollow("nats", (error as Error).message));
+      return this.#giveUp(new FollowError("nats", (error as Error).message));
     }
   }
 

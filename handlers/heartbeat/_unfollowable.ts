@@ -4,19 +4,14 @@
  * @module
  */
 
-import { DecodeError } from "../errors.ts";
+import { DecodeError, FollowError } from "../errors.ts";
 
 /** First byte of a TLS handshake record. */
 export const TLS_HANDSHAKE = 0x16;
 
-/** The client encrypts within the stream, or does something else that cannot be followed. */
-export function cannotFollow(protocol: string, detail: string): Error {
-  return new Error(`Cannot keep the ${protocol} link alive: ${detail}`);
-}
-
 /** The client speaks TLS by itself, where the transport should. */
-export function tlsWithin(protocol: string): Error {
-  return cannotFollow(protocol, "its client encrypts within the stream; let the transport do that (tls://)");
+export function tlsWithin(protocol: string): FollowError {
+  return new FollowError(protocol, "it encrypts within the stream; let the transport do that (tls://)");
 }
 
 /** Text came on a link of bytes: it is what some proxies and brokers say in place of an answer. */

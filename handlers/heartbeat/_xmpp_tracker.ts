@@ -5,10 +5,11 @@
  */
 
 import { PeerError, type WireMessage } from "../../pipeline/mod.ts";
+import { FollowError } from "../errors.ts";
 import { bytesOf } from "./_awaited_pongs.ts";
 import { Heartbeat } from "./heartbeat.ts";
 import type { ProtocolPart, ProtocolTracker } from "./protocol_format.ts";
-import { cannotFollow } from "./_unfollowable.ts";
+import { TLS_HANDSHAKE, tlsWithin } from "./_unfollowable.ts";
 import { attributeOf, type XmlTag, XmlTags } from "./_xml_tags.ts";
 
 const PING_ID = "longlink-ping-";
@@ -16,8 +17,6 @@ const PING_ID = "longlink-ping-";
 const HELD_BYTES = 1024;
 /** Stream Management (XEP-0198): both sides count stanzas. */
 const STREAM_MANAGEMENT = /["']urn:xmpp:sm:\d+["']/;
-/** After these the stream is no XML any more: TLS, compression. */
-const OPAQUE: readonly string[] = ["proceed", "compressed"];
 
 /** What a ping looks like where nothing counts stanzas. */
 export function pingStanza(sequence: number): string {
@@ -42,10 +41,14 @@ export class XmppTracker implements ProtocolTracker {
   #awaited = 0;
   /** The namespace of Stream Management, once it counts; a stanza of ours would make both sides disagree. */
   #countedBy: string | undefined = undefined;
+  /** Whether the client has asked for that: the server counts from there on, the client may not. */
+  #isEnabling = false;
   /** Whether the server was asked how far it has counted. */
   #hasAsked = false;
   /** The start tag of the stanza that is coming in. */
   #stanza: XmlTag | undefined = undefined;
+  /** The last element right within it. */
+  #child = "";
   /** Whether that is an answer to us. */
   #isAnswer = false;
   /** Whether the server has just given the client its address. */
@@ -56,18 +59,25 @@ export class XmppTracker implements ProtocolTracker {
   #held: Uint8Array | undefined = undefined;
 
   get mayPing(): boolean {
-    return this.#state === "ready" && this.#outbound.depth === this.#top && this.#outbound.begunBytes === 0;
+    return this.#state === "ready" && !this.#isEnabling && this.#outbound.depth === this.#top &&
+      this.#outbound.begunBytes === 0;
   }
 
   sent(message: WireMessage): Error | undefined {
     if (this.#state === "over" || this.#state === "opaque") return undefined;
     if (typeof message === "string" && /^\s*<open\b/.test(message)) this.#top = 0;
     const bytes = bytesOf(message);
+    // No XML begins with it, nor has it in it.
+    if (bytes[0] === TLS_HANDSHAKE) return this.#giveUp(tlsWithin("xmpp"));
     const farewell = this.#top === 0 ? "close" : "stream:stream";
     for (let at = 0;;) {
       const tag = this.#outbound.next(bytes, at);
       if (tag === undefined) return undefined;
       at = tag.end;
+      if (tag.depth === this.#top && tag.kind !== "close") {
+        if (tag.name === "starttls") return this.#giveUp(startTls());
+        if (tag.name === "enable" && STREAM_MANAGEMENT.test(tag.text)) this.#isEnabling = true;
+      }
       if (tag.depth === 0 && tag.name === farewell && (this.#top === 0 || tag.kind === "close")) {
         this.#state = "over";
       }
@@ -162,18 +172,19 @@ export class XmppTracker implements ProtocolTracker {
     const level = tag.depth - this.#top;
     const stanza = this.#stanza;
     if (level === 0 && tag.kind !== "close") {
-      if (OPAQUE.includes(tag.name) && this.#state === "connecting") {
-        this.#state = "opaque";
-        return cannotFollow(
-          "xmpp",
-          `after <${tag.name}/> the stream is no XML; let the transport encrypt (tls://)`,
-        );
+      if (tag.name === "compressed" && this.#state === "connecting") {
+        return this.#giveUp(new FollowError("xmpp", "after <compressed/> the stream is no XML"));
       }
+      if (tag.name === "enabled" || tag.name === "failed") this.#isEnabling = false;
       if (tag.name === "a" && this.#hasAsked && STREAM_MANAGEMENT.test(tag.text)) {
         this.#hasAsked = false;
         return new Heartbeat("pong");
       }
     }
+    if (level === 1 && tag.kind !== "close") this.#child = tag.name;
+    // Whatever the client does now: either it encrypts, or it gets no further.
+    const isTlsRequired = level === 2 && tag.name === "required" && this.#child === "starttls";
+    if (isTlsRequired && stanza?.name === "stream:features") return this.#giveUp(startTls());
     if (tag.kind !== "close" && (level === 0 || stanza?.name === "success")) this.#loggedIn(tag, level);
     if (
       stanza?.name === "iq" && level === 1 && tag.name === "bind" && attributeOf(stanza, "type") === "result"
@@ -206,6 +217,18 @@ export class XmppTracker implements ProtocolTracker {
     const message = `The server ended the stream: ${code}${this.#errorWords && ` (${this.#errorWords})`}`;
     return new PeerError(message, { protocol: "xmpp", code, reason });
   }
+
+  #giveUp(error: FollowError): FollowError {
+    this.#state = "opaque";
+    return error;
+  }
+}
+
+function startTls(): FollowError {
+  return new FollowError(
+    "xmpp",
+    "with STARTTLS it encrypts within the stream; put the pipeline on top of its TLS, or connect with tls://",
+  );
 }
 
 const decoder = new TextDecoder();

@@ -26,9 +26,9 @@ const FORMAT: ProtocolFormat = Object.freeze<ProtocolFormat>({
  * its configuration says otherwise.
  *
  * A refusal in CONNACK and a DISCONNECT of the broker become a `PeerError` with
- * its code and reason, and so does a close after more than one and a half times
- * the client's keep alive without a packet, of which MQTT 3.1.1 gives no
- * reason.
+ * its code and reason, and so does a close after one and a half times the
+ * client's keep alive without a packet (a second less, since brokers round down),
+ * of which MQTT 3.1.1 gives no reason.
  *
  * @returns The format. Always the same object, it has no state.
  *

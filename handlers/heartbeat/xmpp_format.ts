@@ -36,10 +36,11 @@ const FORMAT: ProtocolFormat = Object.freeze<ProtocolFormat>({
  * the client as well, whom it harms not.
  *
  * What it cannot do: a client that encrypts (STARTTLS) or compresses within the
- * stream cannot be followed, and is left alone with an error; connect with
- * `tls://`. The stream's own elements must have the prefix `stream`, as with all
- * servers known. A blank between stanzas, the other heartbeat of XMPP, is not
- * used: nobody answers it.
+ * stream cannot be followed. It is left alone without heartbeats, not a byte of
+ * it is touched, and a `FollowError` says so. Put the pipeline on top of the
+ * client's TLS, or connect with `tls://`. The stream's own elements must have
+ * the prefix `stream`, as with all servers known. A blank between stanzas, the
+ * other heartbeat of XMPP, is not used: nobody answers it.
  *
  * A stream error becomes a `PeerError` with its condition and words.
  *

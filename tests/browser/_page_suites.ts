@@ -4,6 +4,7 @@
  * @module
  */
 
+import { transform } from "esbuild";
 import { bundle } from "../../examples/demo/ui/_bundle.ts";
 
 import manifest from "../../deno.json" with { type: "json" };
@@ -70,12 +71,14 @@ export async function bundleSuites(files: readonly string[]): Promise<string> {
   try {
     const entry = new URL(`file://${folder}/suites.ts`);
     const shim = new URL("tests/browser/in_page/test_shim.ts", ROOT);
-    const modules = [shim.href, ...files.map((path) => new URL(path, ROOT).href)];
+    const control = new URL("tests/browser/in_page/remote_control.ts", ROOT);
+    // First, so that it can tell of a file that cannot be loaded.
+    const modules = [control.href, shim.href, ...files.map((path) => new URL(path, ROOT).href)];
     await Deno.writeTextFile(entry, modules.map((url) => `import ${JSON.stringify(url)};\n`).join(""));
+    // Tests say `await using`, which not all browsers know yet.
+    const { code } = await transform(await bundle(entry), { target: "es2022", format: "esm" });
     // A name of the module, in which all files are one; the global stays missing.
-    return `const Deno = { test: (...test) => globalThis.pageTests.define(...test) };\n${await bundle(
-      entry,
-    )}`;
+    return `const Deno = { test: (...test) => globalThis.pageTests.define(...test) };\n${code}`;
   } finally {
     await Deno.remove(folder, { recursive: true });
   }

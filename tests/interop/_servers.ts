@@ -5,6 +5,7 @@
  * @module
  */
 
+import { TEST_CERTIFICATE, TEST_KEY } from "../pipeline/transports/_test_certificate.ts";
 import { PEER_ENV } from "./_peers.ts";
 import { freePort, Program, temporaryFolder } from "./_program.ts";
 
@@ -66,10 +67,31 @@ export function startNats(extra: readonly string[] = []): Promise<Peer> {
   });
 }
 
-/** Prosody with the accounts alice and bob at localhost, whose password is `secret`. */
-export function startProsody(): Promise<Peer> {
-  const [tcp, ws] = [freePort(), freePort()];
-  return start({
+/** Prosody, and where it speaks TLS from the first byte on. */
+export interface Prosody extends Peer {
+  /** `host:port`. */
+  readonly directTls: string;
+}
+
+/** Options of {@linkcode startProsody}. */
+export interface ProsodyOptions {
+  /** What it does on its port for clients that begin in the clear. Default: `none`. */
+  readonly startTls?: "none" | "offered" | "required";
+  /** More of its modules. Default: none. */
+  readonly modules?: readonly string[];
+}
+
+/**
+ * Prosody with the accounts alice and bob at localhost, whose password is `secret`.
+ *
+ * @param options See {@linkcode ProsodyOptions}.
+ */
+export async function startProsody(options: ProsodyOptions = {}): Promise<Prosody> {
+  const { startTls = "none", modules = [] } = options;
+  const [tcp, ws, directTls] = [freePort(), freePort(), freePort()];
+  const tls = startTls === "none" ? [] : ["tls"];
+  const enabled = ["saslauth", "ping", "websocket", ...tls, ...modules].map((name) => `"${name}"`).join(", ");
+  const peer = await start({
     command: "prosody",
     file: "prosody.cfg.lua",
     config: (folder) => [
@@ -79,25 +101,33 @@ export function startProsody(): Promise<Peer> {
       `log = { { levels = { min = "debug" }, to = "console" } }`,
       `interfaces = { "127.0.0.1" }`,
       `c2s_ports = { ${tcp} }`,
+      `c2s_direct_tls_ports = { ${directTls} }`,
       `http_ports = { ${ws} }`,
       "https_ports = {}",
       "s2s_ports = {}",
-      "c2s_require_encryption = false",
+      `c2s_require_encryption = ${startTls === "required"}`,
+      `ssl = { certificate = "${folder}/certificate.pem", key = "${folder}/key.pem" }`,
       "consider_websocket_secure = true",
-      `modules_enabled = { "saslauth", "ping", "websocket" }`,
-      `modules_disabled = { "s2s", "tls" }`,
+      `modules_enabled = { ${enabled} }`,
+      `modules_disabled = { "s2s" }`,
       `authentication = "internal_plain"`,
       `VirtualHost "localhost"`,
     ],
-    files: Object.fromEntries(
-      ["alice", "bob"].map((
-        name,
-      ) => [`localhost/accounts/${name}.dat`, `return { ["password"] = "secret" };`]),
-    ),
+    files: {
+      "certificate.pem": TEST_CERTIFICATE,
+      "key.pem": TEST_KEY,
+      ...Object.fromEntries(
+        ["alice", "bob"].map((
+          name,
+        ) => [`localhost/accounts/${name}.dat`, `return { ["password"] = "secret" };`]),
+      ),
+    },
     args: (path) => ["--config", path, "-F"],
     ready: /Activated service 'http' on (?!no ports)/,
     ports: { tcp, ws },
   });
+  await peer.program.output.times(/Activated service '(c2s|c2s_direct_tls|http)' on (?!no ports)/, 3, 10_000);
+  return Object.assign(peer, { directTls: `127.0.0.1:${directTls}` });
 }
 
 interface StartOptions {

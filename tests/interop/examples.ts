@@ -20,11 +20,17 @@ const FOLDER = new URL("../../examples/interop/", import.meta.url).pathname;
 const MAX_LINES = 40;
 
 /** Runs one until it has heard what it said itself. */
-async function run(file: string, ...args: string[]): Promise<void> {
+function run(file: string, ...args: string[]): Promise<void> {
+  return runIn({}, file, ...args);
+}
+
+/** The same with more in its environment. */
+async function runIn(env: Record<string, string>, file: string, ...args: string[]): Promise<void> {
   await using _example = await Program.start({
     name: file,
     command: Deno.execPath(),
     args: ["run", "-A", "--no-check", "-q", `${FOLDER}${file}`, ...args],
+    env,
     ready: /^hello$/,
   });
 }
@@ -43,6 +49,15 @@ testWith("nats-server")("Example nats.ts", async () => {
 testWith("prosody")("Example xmpp.ts", async () => {
   await using server = await startProsody();
   await run("xmpp.ts", `${server.ws}/xmpp-websocket`, "localhost", "alice", "secret");
+});
+
+testWith("prosody")("Example xmpp_tls.ts, with TLS and with STARTTLS", async () => {
+  await using server = await startProsody({ startTls: "required" });
+  // Nobody vouches for the server's certificate; that it is looked at is tested elsewhere.
+  const anyone = { NODE_TLS_REJECT_UNAUTHORIZED: "0" };
+  for (const service of [`xmpps://${server.directTls}`, server.tcp.replace("tcp", "xmpp")]) {
+    await runIn(anyone, "xmpp_tls.ts", service, "localhost", "alice", "secret");
+  }
 });
 
 testWith()("Example socket_io.ts", async () => {

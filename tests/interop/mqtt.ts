@@ -10,10 +10,14 @@ import {
   assertInstanceOf,
   assertLessOrEqual,
   assertMatch,
+  assertStringIncludes,
 } from "@std/assert";
 import { delay } from "@std/async";
+import { once } from "node:events";
+import type { AddressInfo } from "node:net";
 import mqtt, { type IClientOptions, type MqttClient } from "mqtt";
-import { type ChannelHandler, keepAliveUnder, mqttFormat, PeerError } from "../../mod.ts";
+import { WebSocketServer } from "ws";
+import { type ChannelHandler, DecodeError, keepAliveUnder, mqttFormat, PeerError } from "../../mod.ts";
 import { KeepAliveWebSocket } from "../../adapters/keep_alive_web_socket.ts";
 import { connectDuplex } from "../../pipeline/transports/duplex.ts";
 import { tcp } from "../../pipeline/transports/tcp.ts";
@@ -157,6 +161,31 @@ for (const protocolVersion of [4, 5] as const) {
     await endAll(ours);
   });
 }
+
+testWith()(
+  "mqtt.js over WebSocket: a peer that says text in place of an answer: DecodeError with its words, mqtt.js connects again",
+  async () => {
+    const server = new WebSocketServer({ host: "127.0.0.1", port: 0, handleProtocols: () => "mqtt" });
+    server.on("connection", (socket) => socket.send("error: not allowed from here"));
+    await once(server, "listening");
+    try {
+      const events = new Events();
+      const address = `ws://127.0.0.1:${(server.address() as AddressInfo).port}`;
+      const ours = overWebSocket(address, 60_000, events);
+      const again = once(server, "connection").then(() => once(server, "connection"));
+      await events.until("linkDown");
+      const [error] = events.errors;
+      assertInstanceOf(error, DecodeError);
+      assertStringIncludes(error.message, 'text where bytes are due: "error: not allowed from here"');
+      assertEquals(events.downs[0], "protocol");
+      await again;
+      await endAll(ours);
+    } finally {
+      for (const socket of server.clients) socket.terminate();
+      await new Promise((resolve) => server.close(resolve));
+    }
+  },
+);
 
 for (
   const [protocolVersion, code, reason] of [[4, 5, "not authorized"], [5, 0x87, "not authorized"]] as const

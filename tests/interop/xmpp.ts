@@ -5,66 +5,20 @@
  */
 
 import { assertEquals, assertGreaterOrEqual, assertInstanceOf } from "@std/assert";
-import { type Client, client, xml } from "@xmpp/client";
 import { PeerError, xmppFormat } from "../../mod.ts";
 import { KeepAliveWebSocket } from "../../adapters/keep_alive_web_socket.ts";
 import { startNatBox } from "../lab/nat_box.ts";
 import { Events, under } from "./_client.ts";
 import { testWith } from "./_peers.ts";
 import { type Peer, startProsody } from "./_servers.ts";
+import { chat, login as loginTo, type Xmpp } from "./_xmpp_client.ts";
 
 const test = testWith("prosody");
 const PLATFORM = globalThis.WebSocket;
 
-/** What the tests use of the client, which comes without types. */
-type Client = ReturnType<typeof client>;
-
-interface Stanza {
-  is(name: string): boolean;
-  getChildText(name: string): string | null;
-}
-
-interface Xmpp extends AsyncDisposable {
-  readonly entity: Client;
-  readonly heard: string[];
-  /** The next message, or the next time it is online. */
-  next(event: "message" | "online"): Promise<void>;
-}
-
 /** Logs in; the client takes the WebSocket class that is global when it connects. */
-async function login(name: string, resource: string, address: string): Promise<Xmpp> {
-  const entity = client({
-    service: `${address}/xmpp-websocket`,
-    domain: "localhost",
-    resource,
-    username: name,
-    password: "secret",
-  });
-  const heard: string[] = [];
-  const waiting: { event: string; wake: () => void }[] = [];
-  const tell = (event: string) => {
-    for (const { wake } of waiting.filter((one) => one.event === event)) wake();
-  };
-  entity.on("error", () => {}); // also given to whoever waits; without a listener it would be thrown
-  entity.on("stanza", (stanza: Stanza) => {
-    const body = stanza.is("message") ? stanza.getChildText("body") : null;
-    if (body === null) return;
-    heard.push(body);
-    tell("message");
-  });
-  entity.on("online", () => tell("online"));
-  entity.reconnect.delay = 100;
-  await entity.start();
-  await entity.send(xml("presence"));
-  return {
-    entity,
-    heard,
-    next: (event) => new Promise((wake) => waiting.push({ event, wake })),
-    [Symbol.asyncDispose]: async () => {
-      entity.reconnect.stop();
-      await entity.stop();
-    },
-  };
+function login(name: string, resource: string, address: string): Promise<Xmpp> {
+  return loginTo({ service: `${address}/xmpp-websocket`, name, resource });
 }
 
 /** Puts our class in the place of the platform's until the block ends. */
@@ -93,9 +47,7 @@ test("XMPP client: a message arrives after an idle time that it would not have s
   await using bob = await login("bob", "desk", server.ws);
   await events.when("three beats", () => events.of("beat").length >= 3);
   const arrived = alice.next("message");
-  await bob.entity.send(
-    xml("message", { to: "alice@localhost/phone", type: "chat" }, xml("body", {}, "hello")),
-  );
+  await bob.entity.send(chat("alice@localhost/phone", "hello"));
   await arrived;
   assertEquals(alice.heard, ["hello"]);
   assertEquals(events.downs, []);
@@ -124,4 +76,18 @@ test("Prosody ends the stream of a client that is replaced: PeerError with the s
   const [error] = events.errors;
   assertInstanceOf(error, PeerError);
   assertEquals({ protocol: error.protocol, code: error.code }, { protocol: "xmpp", code: "conflict" });
+});
+
+test("Prosody ends the stream of a client that sends no XML: PeerError with the condition, and the client connects again", async () => {
+  await using server = await startProsody();
+  const events = new Events();
+  using _class = classUnder(60_000, events);
+  await using alice = await login("alice", "phone", server.ws);
+  const again = alice.next("online");
+  await alice.entity.write("<message></presence>");
+  await events.until("linkDown");
+  const [error] = events.errors;
+  assertInstanceOf(error, PeerError);
+  assertEquals(error.code, "not-well-formed");
+  await again;
 });

@@ -1,7 +1,7 @@
 import { assertEquals, assertInstanceOf, assertStringIncludes } from "@std/assert";
 import fc from "fast-check";
 import { PeerError } from "../../../pipeline/mod.ts";
-import { DecodeError, Heartbeat, natsFormat } from "../../../handlers/mod.ts";
+import { DecodeError, FollowError, Heartbeat, natsFormat } from "../../../handlers/mod.ts";
 import { join } from "../../fuzz/_wire.ts";
 import { assertTransparent, bytes, type Part, ProtocolLink } from "./_protocol_link.ts";
 
@@ -131,10 +131,20 @@ Deno.test("natsFormat() tells what the server complains of", () => {
   assertEquals(link.received().text, "-ERR 'Authorization Violation'\r\n");
 });
 
+Deno.test("natsFormat() drops a WebSocket peer that sends text, with its words", () => {
+  const link = new ProtocolLink(natsFormat(), { keepsMessages: true });
+  link.receive("<html>502 Bad Gateway</html>");
+  const [error] = link.collector.errors;
+  assertInstanceOf(error, DecodeError);
+  assertStringIncludes(error.message, 'sent text where bytes are due: "<html>502 Bad Gateway</html>"');
+  assertEquals(link.channel.state, "closed");
+});
+
 Deno.test("natsFormat() leaves alone a client that encrypts within the stream, and says so", () => {
   const link = new ProtocolLink(natsFormat());
   link.receive(INFO);
   link.send([0x16, 3, 1]);
+  assertInstanceOf(link.collector.errors[0], FollowError);
   assertStringIncludes(String(link.collector.errors[0]), "let the transport do that (tls://)");
   link.send("PUB a x\r\n");
   assertEquals(link.channel.state, "active");

@@ -1,7 +1,7 @@
-import { assertEquals, assertInstanceOf, assertStringIncludes } from "@std/assert";
+import { assertEquals, assertInstanceOf, assertStrictEquals, assertStringIncludes } from "@std/assert";
 import fc from "fast-check";
 import { PeerError } from "../../../pipeline/mod.ts";
-import { Heartbeat, xmppFormat } from "../../../handlers/mod.ts";
+import { FollowError, Heartbeat, xmppFormat } from "../../../handlers/mod.ts";
 import { assertTransparent, bytes, type Part, ProtocolLink } from "./_protocol_link.ts";
 
 const HEADER = "<?xml version='1.0'?><stream:stream to='x' xmlns='jabber:client' " +
@@ -169,16 +169,72 @@ Deno.test("xmppFormat() tells why the server ended the stream", () => {
   assertEquals(link.received().text, error);
 });
 
-Deno.test("xmppFormat() leaves a stream alone that is no XML any more, and says so", () => {
-  const link = new ProtocolLink(xmppFormat());
-  link.send(HEADER, "<starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>");
-  link.receive(HEADER + "<proceed xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>");
-  assertStringIncludes(String(link.collector.errors[0]), "after <proceed/> the stream is no XML");
+Deno.test("xmppFormat() sends no ping that only one side would count while stanzas begin to be counted", () => {
+  for (const answer of ["<enabled xmlns='urn:xmpp:sm:3' id='s'/>", "<failed xmlns='urn:xmpp:sm:3'/>"]) {
+    const link = readyLink();
+    link.send("<enable xmlns='urn:xmpp:sm:3' resume='true'/>");
+    link.ping(1);
+    assertEquals(link.sentText(), "<enable xmlns='urn:xmpp:sm:3' resume='true'/>");
+    link.receive(answer);
+    assertEquals(link.sentText(), answer.startsWith("<enabled") ? "<r xmlns='urn:xmpp:sm:3'/>" : ping(1));
+  }
+});
+
+const STARTTLS = "<starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'";
+
+/** Whatever goes through the link now is somebody else's business. */
+function assertUntouched(link: ProtocolLink): void {
   link.channel.drainInbound();
-  link.channel.writeInbound(Uint8Array.of(0x16, 0x3c, 0xff));
-  assertEquals(link.channel.drainInbound(), [Uint8Array.of(0x16, 0x3c, 0xff)]);
-  link.send([0x16, 0x3c]);
-  assertEquals(link.channel.state, "active");
+  link.channel.drainOutbound();
+  const record = Uint8Array.of(0x17, 3, 3, 0x3c, 0x2f, 0x3e, 0xff);
+  link.channel.writeInbound(record);
+  assertStrictEquals(link.channel.readInbound(), record);
+  link.send(record);
+  link.ping(1);
+  assertEquals(link.channel.drainOutbound(), [record]);
+  assertEquals([link.channel.state, link.collector.errors.length, link.events()], ["active", 1, []]);
+}
+
+Deno.test("xmppFormat() leaves a client alone that encrypts within the stream, and says so", () => {
+  for (
+    const [steps, words] of [
+      [["send", `${STARTTLS}/>`], "with STARTTLS it encrypts within the stream"],
+      [["send", "<starttls xmlns='urn:ietf:params:", "xml:ns:xmpp-tls'></starttls>"], "on top of its TLS"],
+      [
+        ["receive", `<stream:features>${STARTTLS}><required/></starttls></stream:features>`],
+        "connect with tls://",
+      ],
+      [["receive", "<compressed xmlns='http://jabber.org/protocol/compress'/>"], "after <compressed/>"],
+    ] as const
+  ) {
+    const link = new ProtocolLink(xmppFormat());
+    link.send(HEADER);
+    link.receive(HEADER);
+    const [way, ...chunks] = steps;
+    link[way](...chunks);
+    const [error] = link.collector.errors;
+    assertInstanceOf(error, FollowError);
+    assertEquals(error.protocol, "xmpp");
+    assertStringIncludes(error.message, words);
+    if (way === "receive") assertEquals(link.received().text, HEADER + chunks.join(""));
+    assertUntouched(link);
+  }
+  const link = new ProtocolLink(xmppFormat());
+  link.send([0x16, 3, 1, 0]); // TLS from the start
+  assertStringIncludes(String(link.collector.errors[0]), "let the transport do that (tls://)");
+  assertUntouched(link);
+});
+
+Deno.test("xmppFormat() follows a client that does not take the TLS it is offered, and takes only the server's word", () => {
+  const link = new ProtocolLink(xmppFormat());
+  link.send(HEADER);
+  link.receive(
+    HEADER + `<stream:features>${STARTTLS}/><x><required/></x></stream:features>`,
+    `<message><stream:features>${STARTTLS}><required/></starttls></stream:features></message>`,
+  );
+  link.send(`<message>${STARTTLS}/></message>`);
+  link.receive(BIND);
+  assertEquals([link.events(), link.collector.errors], [["protocolReady"], []]);
 });
 
 Deno.test("xmppFormat() takes each message of a WebSocket for a whole element", () => {

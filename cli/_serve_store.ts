@@ -1,13 +1,14 @@
 /**
- * Where `serve` keeps its sessions, and how it numbers its pushes.
+ * Where `serve` keeps its sessions and what it learns for its clients, and how
+ * it numbers its pushes.
  *
  * @module
  */
 
 import { join } from "node:path";
-import type { SessionStore } from "../mod.ts";
-import { fileSessionStore } from "../handlers/stores/file.ts";
-import { redisSessionStore } from "../handlers/stores/redis.ts";
+import type { IntervalStore, SessionStore } from "../mod.ts";
+import { FileIntervalStore, fileSessionStore } from "../handlers/stores/file.ts";
+import { RedisIntervalStore, redisSessionStore } from "../handlers/stores/redis.ts";
 import { Counter } from "./_counter.ts";
 
 /** What `serve` keeps. */
@@ -25,6 +26,34 @@ export interface ServeStore {
 const PUSHES_PER_PROCESS = 1_000_000_000;
 /** Redis keeps sessions for longer than they are kept without a link: through an outage of its own. */
 const LEAST_KEEP_MS = 3_600_000;
+/** What was survived longer ago is told to nobody. */
+const ADVICE_MS = 7 * 86_400_000;
+/** The file is written as a whole. */
+const MOST_NETWORKS = 1_000;
+
+/** What `serve` keeps for its clients of their networks. */
+export interface AdviceStore {
+  /** Undefined: only as long as the process lives. */
+  readonly store: IntervalStore | undefined;
+  readonly close: () => Promise<void>;
+}
+
+/**
+ * Opens the store of what is learned for clients. Nothing is asked of it yet,
+ * and it may fail later: then they learn by themselves.
+ *
+ * @param place A folder, or the URL of a Redis.
+ */
+export function adviceStore(place: string | undefined): AdviceStore {
+  if (place !== undefined && isRedis(place)) {
+    const store = new RedisIntervalStore({ redis: place, expireInMs: ADVICE_MS });
+    return { store, close: () => store.close() };
+  }
+  const store = place === undefined
+    ? undefined
+    : new FileIntervalStore({ path: join(place, "advice.json"), maxNetworks: MOST_NETWORKS });
+  return { store, close: () => Promise.resolve() };
+}
 
 /**
  * Opens the store.

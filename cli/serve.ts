@@ -4,13 +4,13 @@
  * @module
  */
 
-import { answerKeepAlive, ServerBootstrap, SessionRegistry } from "../mod.ts";
+import { answerKeepAlive, IntervalAdviceHandler, ServerBootstrap, SessionRegistry } from "../mod.ts";
 import { pushNumber } from "./chat_message.ts";
 import { ChatServer } from "./chat_server.ts";
 import { type Command, type CommandIo, UsageError } from "./command.ts";
 import { EventLog } from "./_event_log.ts";
 import { milliseconds, millisecondsList, parseOptions, wholeNumber } from "./options.ts";
-import { serveStore } from "./_serve_store.ts";
+import { adviceStore, serveStore } from "./_serve_store.ts";
 import { transportFor } from "./_transport_for.ts";
 
 const HELP = `Usage: longlink serve --listen ADDRESS [options]
@@ -28,6 +28,10 @@ Options:
                           several servers share, so that a client may go on
                           at any of them: then each numbers its pushes from
                           a billion of its own on
+  --advise                tell each client what silence other clients of its
+                          network (/24 of IPv4, /48 of IPv6) have survived, so
+                          that it learns sooner; kept where --store says, with
+                          a hash in place of the network's address, for 7 days
   --retention SECONDS     how long a session is kept without a link (600)
   --max-scouts N          how many second links a client may have for trials at
                           the same time, 0 to 16 (4)
@@ -48,7 +52,7 @@ Examples:
   longlink serve --listen tcp://127.0.0.1:7000
   longlink serve --listen ws://0.0.0.0:7000 --push-every 30 --json
   longlink serve --listen tcp://127.0.0.1:7000 --store /var/lib/longlink
-  longlink serve --listen tcp://0.0.0.0:7000 --store redis://10.0.0.5:6379
+  longlink serve --listen tcp://0.0.0.0:7000 --store redis://10.0.0.5 --advise
 
 Exit status: 0 ended by SIGINT or SIGTERM (it goes on until then), 1 cannot
 listen or cannot use the store, 2 wrong arguments.`;
@@ -64,6 +68,7 @@ async function run(args: readonly string[], io: CommandIo): Promise<number> {
     "push-every": { type: "string" },
     "push-gaps": { type: "string" },
     "store": { type: "string" },
+    "advise": { type: "boolean", default: false },
     "retention": { type: "string", default: "600" },
     "max-scouts": { type: "string", default: "4" },
     "drain": { type: "string", default: "10" },
@@ -88,6 +93,8 @@ async function run(args: readonly string[], io: CommandIo): Promise<number> {
 
   const log = new EventLog(io, values.json);
   const kept = await serveStore(values.store, retentionMs, (text) => log.note(text));
+  const learned = values.advise ? adviceStore(values.store) : undefined;
+  const advice = learned && new IntervalAdviceHandler({ store: learned.store });
   const sessions = new SessionRegistry({ retentionMs, store: kept.store });
   const chat = new ChatServer({
     lastPush: kept.lastPush,
@@ -112,7 +119,7 @@ async function run(args: readonly string[], io: CommandIo): Promise<number> {
   const bootstrap = new ServerBootstrap({
     transport,
     loop: io.loop,
-    pipeline: (p) => p.addLast(...answerKeepAlive({ maxScouts, sessions }), chat.handler()),
+    pipeline: (p) => p.addLast(...answerKeepAlive({ maxScouts, sessions, advice }), chat.handler()),
     onAcceptError: (error) => log.note(error.message),
     onUnhandled: (report) =>
       log.note(report.kind === "error" ? String(report.error) : "a message was not understood"),
@@ -121,7 +128,7 @@ async function run(args: readonly string[], io: CommandIo): Promise<number> {
   try {
     server = await bootstrap.listen(values.listen);
   } catch (error) {
-    await kept.close();
+    await Promise.all([kept.close(), learned?.close()]);
     if (error instanceof TypeError) throw new UsageError(`--listen: ${error.message}`, { cause: error });
     throw error;
   }
@@ -137,7 +144,7 @@ async function run(args: readonly string[], io: CommandIo): Promise<number> {
     }
   }
   await server.close(drainMs === 0 ? {} : { drain: { deadlineMs: drainMs } });
-  await kept.close();
+  await Promise.all([kept.close(), learned?.close()]);
   return 0;
 }
 

@@ -205,6 +205,12 @@ export class IntervalController
           } satisfies GoAwayEvent,
         );
         return true;
+      case "advice":
+        // A stranger's word may cost a scout, never a link in use.
+        if (!this.#trialsOnMain) {
+          this.#knowledge.search.advise?.(Math.min(heartbeat.timeMs, this.#peer.longestHoldMs));
+        }
+        return true;
       case "scout":
         // A ticket may come after its scout was called back.
         if (!this.#scouting?.takeTicket(heartbeat) && !this.#beat.hasAsked(heartbeat.sequence)) {

@@ -15,6 +15,7 @@ import { HeartbeatDecoder } from "./heartbeat_decoder.ts";
 import { HeartbeatEncoder } from "./heartbeat_encoder.ts";
 import { HeartbeatResponder, type HeartbeatResponderOptions } from "./heartbeat_responder.ts";
 import { IdleStateHandler } from "./idle_state_handler.ts";
+import type { IntervalAdviceHandler } from "./interval_advice_handler.ts";
 import { MessagePackCodec } from "./message_pack_codec.ts";
 import { RateLimitHandler, type RateLimitOptions } from "./rate_limit_handler.ts";
 import { ReconnectHandler, type ReconnectOptions } from "./reconnect_handler.ts";
@@ -64,6 +65,8 @@ export interface AnswerKeepAliveOptions extends WireOptions, HeartbeatResponderO
   readonly connections?: ConnectionLimitHandler;
   /** How much a peer may send in a second. Default: no limit. */
   readonly rateLimit?: RateLimitOptions;
+  /** Tells clients what others of their network have learned: one for all channels of the server. Default: nobody is told. */
+  readonly advice?: IntervalAdviceHandler;
 }
 
 // These four have no state of a channel; a hundred thousand links share them.
@@ -148,12 +151,13 @@ export function keepAlive(options?: KeepAliveOptions): ChannelHandler[] {
  * ```
  */
 export function answerKeepAlive(options: AnswerKeepAliveOptions = {}): ChannelHandler[] {
-  const { connections, rateLimit, authentication, sessions, codec, maxFrameBytes } = options;
+  const { connections, rateLimit, advice, authentication, sessions, codec, maxFrameBytes } = options;
   if (sessions !== undefined) checkSessionFrames(maxFrameBytes);
   return [
     ...wire(options),
     ...(connections === undefined ? [] : [connections]),
     ...(rateLimit === undefined ? [] : [new RateLimitHandler(rateLimit)]),
+    ...(advice === undefined ? [] : [advice]),
     new HeartbeatResponder(responderOptions(options)),
     ...(authentication === undefined ? [] : [new AuthenticationHandler(authentication)]),
     ...(sessions === undefined ? [] : [new SessionResponder({ sessions })]),

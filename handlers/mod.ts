@@ -28,6 +28,7 @@ export * from "./heartbeat_decoder.ts";
 export * from "./heartbeat_encoder.ts";
 export * from "./heartbeat_responder.ts";
 export * from "./idle_state_handler.ts";
+export * from "./interval_advice_handler.ts";
 export * from "./keep_alive.ts";
 export * from "./keep_alive_event.ts";
 export * from "./keep_alive_under.ts";

@@ -5,6 +5,7 @@
  */
 
 import { ipv6Prefix } from "./_ipv6_prefix.ts";
+import { textHash } from "./_text_hash.ts";
 
 /** What is looked at of a channel. */
 export interface LocalEnd {
@@ -68,7 +69,7 @@ export function networkIdentity(
   connection: ConnectionInfo | undefined = connectionHere(),
 ): string {
   const prefix = networkPart(end.localAddress);
-  if (prefix !== undefined) return `net-${hash(prefix)}`;
+  if (prefix !== undefined) return `net-${textHash(prefix)}`;
   const type = connection?.type;
   return type === undefined || UNTOLD.includes(type) ? DEFAULT : type;
 }
@@ -85,10 +86,4 @@ function networkPart(address: string): string | undefined {
   const mapped = /^::ffff:(\d+\.\d+\.\d+)\.\d+$/i.exec(v6);
   if (mapped) return mapped[1];
   return ipv6Prefix(v6);
-}
-
-function hash(text: string): string {
-  let value = 0x811c9dc5;
-  for (let i = 0; i < text.length; i++) value = Math.imul(value ^ text.charCodeAt(i), 0x01000193);
-  return (value >>> 0).toString(16).padStart(8, "0");
 }

@@ -49,6 +49,7 @@ export function readOptions(): Options {
         modes: { type: "string" },
         strategies: { type: "string" },
         svg: { type: "string" },
+        advised: { type: "boolean", default: false },
         json: { type: "boolean", default: false },
         help: { type: "boolean", default: false },
         ...Object.fromEntries(Object.keys(NUMBERS).map((name) => [name, { type: "string" as const }])),
@@ -83,6 +84,7 @@ export function readOptions(): Options {
       outages: { perHour: number("outages"), lengthMs: 30_000 },
       pushesPerHour: number("pushes"),
       messagesPerHour: number("messages"),
+      advised: values.advised === true,
     },
     draws: Math.floor(number("draws")),
     seeds: Math.floor(number("seeds")),
@@ -116,6 +118,10 @@ function help(): string {
     ...Object.entries(NUMBERS).map((
       [name, [standard, , , what]],
     ) => [`--${name} N`, `${what} (${standard})`]),
+    [
+      "--advised",
+      "each client is a second one, told by the server what a first one with edge() learned there",
+    ],
     ["--svg FILE", "draws interval over time, and the comparison"],
     ["--json", 'the last line is one JSON object: {"rows": [...]}'],
   ];

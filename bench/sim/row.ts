@@ -4,6 +4,8 @@
  * @module
  */
 
+import { edge, IntervalAdviceHandler } from "../../handlers/mod.ts";
+import { VirtualEventLoop } from "../../pipeline/mod.ts";
 import type { ExpiryMode } from "./nat.ts";
 import { MAX_MS } from "./recorder.ts";
 import { run, type RunOptions } from "./run.ts";
@@ -39,10 +41,18 @@ export interface Outcome {
 }
 
 /** What a run is like apart from strategy, mode and timeout. */
-export type Conditions = Pick<
-  RunOptions,
-  "lengthMs" | "seed" | "roundTripMs" | "loss" | "outages" | "pushesPerHour" | "messagesPerHour"
->;
+export type Conditions =
+  & Pick<
+    RunOptions,
+    "lengthMs" | "seed" | "roundTripMs" | "loss" | "outages" | "pushesPerHour" | "messagesPerHour"
+  >
+  & {
+    /** Whether each run is that of a second client, whom the server tells what a first one learned there. Default: false. */
+    readonly advised?: boolean;
+  };
+
+/** How the first client learns, whatever the second one does. */
+const FIRST = edge();
 
 /** Runs a strategy on one network. */
 export async function outcomeOf(
@@ -52,7 +62,12 @@ export async function outcomeOf(
   conditions: Conditions,
 ): Promise<Outcome> {
   const timeouts = [{ fromMs: 0, timeoutMs: timeoutS * 1_000 }];
-  const result = await run({ ...conditions, strategy: strategy(), mode, timeouts });
+  const options = { ...conditions, mode, timeouts };
+  const result = await run({
+    ...options,
+    ...(conditions.advised ? await advice(options) : undefined),
+    strategy: strategy(),
+  });
   if (result.errors.length > 0) {
     throw new Error(`Cannot trust ${name} at ${timeoutS} s, ${mode}: errors reached the application`, {
       cause: result.errors[0],
@@ -77,6 +92,13 @@ export async function outcomeOf(
     longestFraction: Math.max(...result.intervals.map(({ intervalMs }) => intervalMs)) / countedMs,
     unreachableBesidesTrials: rounded(result.unreachableBesidesTrials),
   };
+}
+
+/** What a server knows once a first client has learned there, and what time it is then. */
+async function advice(options: Omit<RunOptions, "strategy">): Promise<Partial<RunOptions>> {
+  const advice = new IntervalAdviceHandler({ networkOf: () => "simulated" });
+  await run({ ...options, strategy: FIRST, advice });
+  return { advice, wallStartMs: new VirtualEventLoop().wallNow() + options.lengthMs };
 }
 
 /** More digits than these are noise. */

@@ -4,7 +4,12 @@
  * @module
  */
 
-import { answerKeepAlive, type IntervalStrategy, keepAlive } from "../../handlers/mod.ts";
+import {
+  answerKeepAlive,
+  type IntervalAdviceHandler,
+  type IntervalStrategy,
+  keepAlive,
+} from "../../handlers/mod.ts";
 import { Bootstrap, type Channel, ServerBootstrap, VirtualEventLoop } from "../../pipeline/mod.ts";
 import { type NetworkOptions, SimulatedNetwork } from "./network.ts";
 import { randomFrom } from "./random.ts";
@@ -23,12 +28,16 @@ export interface RunOptions extends NetworkOptions, Traffic {
   readonly strategy: IntervalStrategy;
   /** For how long, ms. */
   readonly lengthMs: number;
+  /** What the server tells its clients, from run to run. Default: nothing. */
+  readonly advice?: IntervalAdviceHandler;
+  /** What time it is at first, ms since 1970. Default: that of the loop. */
+  readonly wallStartMs?: number;
 }
 
 /** Runs it. */
 export async function run(options: RunOptions): Promise<RunResult> {
-  const { strategy, lengthMs, seed = 1 } = options;
-  const loop = new VirtualEventLoop({ seed });
+  const { strategy, lengthMs, advice, wallStartMs, seed = 1 } = options;
+  const loop = new VirtualEventLoop({ seed, wallStartMs });
   const network = new SimulatedNetwork(loop, options);
   const recorder = new Recorder(network, strategy, options.timeouts[0]!.timeoutMs);
   const onUnhandled = (report: { kind: string; error?: unknown; message?: unknown }) => {
@@ -38,7 +47,7 @@ export async function run(options: RunOptions): Promise<RunResult> {
     loop,
     transport: network,
     onUnhandled,
-    pipeline: (p) => p.addLast(...answerKeepAlive(), recorder.atServer()),
+    pipeline: (p) => p.addLast(...answerKeepAlive({ advice }), recorder.atServer()),
   }).listen("simulated://server");
   const connected = new Bootstrap({
     loop,

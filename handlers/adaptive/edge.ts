@@ -46,6 +46,8 @@ const FRACTION = { scout: 0.94, main: 0.9 } as const;
 const NOTICE_MS = 9_000;
 /** A network that cuts by itself does so at the same idle time again, give or take this. */
 const SAME = 0.95;
+/** Advice may be so many times as long as what is proven: if it is wrong, finding that out takes no more than so many timeouts. */
+const REACH = 8;
 /** Below this there is no use in trying: no network is like that. */
 const SHORTEST_MS = 1_000;
 
@@ -146,6 +148,8 @@ class EdgeSearch implements IntervalSearch {
   #failuresLeft: number;
   #phase: Phase = SEARCHING;
   #confirmations = 0;
+  /** What others are said to have survived, ms; 0 if nobody has said so. */
+  #adviceMs = 0;
 
   constructor(rule: Rule, stored: IntervalRecord | undefined) {
     this.#rule = rule;
@@ -193,6 +197,14 @@ class EdgeSearch implements IntervalSearch {
         if (!isDue(this.#phase, atMs) || this.#hiMs === null) return undefined;
         if (this.#rule.where === "main" && this.#failuresLeft === 0) return undefined;
         return Math.min(tenthsUp(this.#hiMs * 1.01), this.#rule.maxMs);
+    }
+  }
+
+  advise(idleMs: number): void {
+    const { startMs, maxMs } = this.#rule;
+    // Whoever has found out something by himself needs no advice.
+    if (this.#loMs === 0 && this.#hiMs === null && idleMs >= startMs) {
+      this.#adviceMs = Math.min(idleMs, maxMs);
     }
   }
 
@@ -263,6 +275,13 @@ class EdgeSearch implements IntervalSearch {
     const loMs = this.#loMs;
     const hiMs = this.#hiMs;
     const failuresLeft = this.#rule.where === "main" ? this.#failuresLeft : 0;
+    const adviceMs = this.#adviceMs;
+    const isInReach = adviceMs > loMs && adviceMs <= REACH * Math.max(loMs, this.#rule.safeMs);
+    if (hiMs === null && isInReach) return adviceMs;
+    // Where others came to an end it is likely; they beat a little below what they proved.
+    if (hiMs === null && loMs >= adviceMs && loMs * SAME < adviceMs) {
+      return this.#plan().pointsMs.find((ms) => ms > loMs);
+    }
     if (hiMs === null || hiMs > this.#rule.startMs) return this.#plan().next(loMs, hiMs, failuresLeft);
     // Below everything that is known of networks: go down, then halve the rest.
     const nextMs = tenthsUp(loMs === 0 ? hiMs / 1.5 : Math.sqrt(loMs * hiMs)) - 100;

@@ -96,6 +96,14 @@ export interface IntervalSearch {
    */
   trialMs?(atMs: number): number | undefined;
   /**
+   * Takes what a server has seen links of the same network survive: a hint at
+   * what to try, of doubtful origin and age, and no proof of anything. Called
+   * only where trials run on a scout.
+   *
+   * @param idleMs How long they were silent, ms.
+   */
+  advise?(idleMs: number): void;
+  /**
    * Takes what a beat after a full silence has shown.
    *
    * @param verdict How it ended.

@@ -16,9 +16,19 @@
  * - `scout`: asks for, grants and shows the ticket of a second link on which only trials run.
  * - `goAway`: the server is about to end this link, for a {@linkcode GoAwayReason}; its time says how long
  *   the client is to stay away.
+ * - `advice`: the server has seen links of the client's network survive a silence of this time.
  * - `unknown`: a kind of a later version. To be counted and ignored.
  */
-export type HeartbeatKind = "ping" | "pong" | "hold" | "void" | "hello" | "scout" | "goAway" | "unknown";
+export type HeartbeatKind =
+  | "ping"
+  | "pong"
+  | "hold"
+  | "void"
+  | "hello"
+  | "scout"
+  | "goAway"
+  | "advice"
+  | "unknown";
 
 /**
  * Why a server ends a link.
@@ -86,8 +96,17 @@ export const SESSIONS = 2;
 /** How many sequence numbers there are: 9 bits. */
 export const HEARTBEAT_SEQUENCES = 512;
 
-/** By their code on the wire, 0 to 6. */
-const KINDS: readonly HeartbeatKind[] = ["ping", "pong", "hold", "void", "hello", "scout", "goAway"];
+/** By their code on the wire, 0 to 7. */
+const KINDS: readonly HeartbeatKind[] = [
+  "ping",
+  "pong",
+  "hold",
+  "void",
+  "hello",
+  "scout",
+  "goAway",
+  "advice",
+];
 /** By their number on the wire, from 1 on; 0 is no reason. */
 const REASONS: readonly VoidReason[] = ["unknown", "tooLong", "busy", "notServed", "givenUp"];
 /** By their number on the wire, from 1 on. */
@@ -120,7 +139,7 @@ const NO_FIELDS: HeartbeatFields = {};
 export class Heartbeat {
   /** What it is for. */
   readonly kind: HeartbeatKind;
-  /** The kind's number on the wire, 0 to 15; 7 and above are `unknown`. */
+  /** The kind's number on the wire, 0 to 15; 8 and above are `unknown`. */
   readonly code: number;
   /** A time in ms; what it means depends on the kind. In a void it stands for the {@linkcode reason}. */
   readonly timeMs: number;

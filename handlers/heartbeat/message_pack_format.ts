@@ -10,7 +10,9 @@ import type { HeartbeatFormat } from "./heartbeat_format.ts";
 
 const FORMAT: HeartbeatFormat = Object.freeze<HeartbeatFormat>({
   name: "messagepack",
-  kinds: Object.freeze(["ping", "pong", "hold", "void", "hello", "scout", "goAway", "unknown"] as const),
+  kinds: Object.freeze(
+    ["ping", "pong", "hold", "void", "hello", "scout", "goAway", "advice", "unknown"] as const,
+  ),
   carriesFields: true,
   encode: encodeHeartbeat,
   // A MessagePackCodec nearer to the head has decoded it already.

@@ -1,5 +1,5 @@
 import fc from "fast-check";
-import { answerKeepAlive, keepAlive, rawFormat } from "../../handlers/mod.ts";
+import { answerKeepAlive, IntervalAdviceHandler, keepAlive, rawFormat } from "../../handlers/mod.ts";
 import type { ChannelHandler } from "../../pipeline/mod.ts";
 import { anyStream, runPipeline } from "./_pipeline_run.ts";
 import { checkSame } from "./_message_pack_values.ts";
@@ -14,6 +14,8 @@ const PIPELINES: Readonly<Record<string, () => ChannelHandler[]>> = {
   "answerKeepAlive()": () => answerKeepAlive(),
   "answerKeepAlive() without holds or scouts": () =>
     answerKeepAlive({ longestHoldMs: 0, maxScouts: 0, hello: false, codec: null, maxFrameBytes: 40 }),
+  "answerKeepAlive() with advice": () =>
+    answerKeepAlive({ advice: new IntervalAdviceHandler({ networkOf: () => "here" }) }),
   "answerKeepAlive() with raw heartbeats": () => answerKeepAlive({ format: SHOUTS }),
 };
 

@@ -10,6 +10,9 @@ import {
   Bootstrap,
   type ChannelHandler,
   fixedInterval,
+  IntervalAdviceHandler,
+  type IntervalRecord,
+  type IntervalStore,
   keepAlive,
   type KeepAliveOptions,
   LengthFieldFrameDecoder,
@@ -42,6 +45,21 @@ function framed(handlers: ChannelHandler[], framing: string): ChannelHandler[] {
     if (handler instanceof VarintFrameDecoder) return new LengthFieldFrameDecoder({ initialBytesToStrip: 4 });
     return handler instanceof VarintFrameEncoder ? new LengthFieldFrameEncoder() : handler;
   });
+}
+
+/** A store in which is what a server tells each client. */
+function advising(ms: number): IntervalStore {
+  const record: IntervalRecord = {
+    strategy: "advice",
+    intervalMs: ms,
+    loMs: ms,
+    hiMs: null,
+    isSettled: false,
+    atMs: Date.now(),
+    direction: "push",
+    confirmations: 0,
+  };
+  return { get: () => record, set: () => {} };
 }
 
 /** A client of ours that writes down what happens and what arrives. */
@@ -181,13 +199,14 @@ test("Netty server drops a client that is silent for longer than it announced, b
 });
 
 for (const framing of ["varint", "length"]) {
-  test(`Netty client, ${framing} frames: pings, holds, a scout, and a session over four links`, async () => {
+  test(`Netty client, ${framing} frames: pings, holds, a scout, and a session over four links; no advice`, async () => {
     const java = await compiled();
     const sessions = new SessionRegistry();
+    const advice = new IntervalAdviceHandler({ store: advising(298_500), networkOf: () => "here" });
     await using server = await new ServerBootstrap({
       transport: tcp(),
       pipeline: (p) =>
-        p.addLast(...framed(answerKeepAlive({ sessions }), framing), {
+        p.addLast(...framed(answerKeepAlive({ sessions, advice }), framing), {
           channelRead: (context, message) => context.writeAndFlush(message),
         }),
     }).listen("tcp://127.0.0.1:0");
@@ -198,8 +217,8 @@ for (const framing of ["varint", "length"]) {
       /"event":"session"|Exception/,
     );
     assertMatch(client.output.all.join("\n"), /"event":"session"/);
-    const { longestHoldTenths } = JSON.parse(client.output.all[0]!);
-    assertEquals(longestHoldTenths, 75_000);
+    const { longestHoldTenths, ignored } = JSON.parse(client.output.all[0]!);
+    assertEquals([longestHoldTenths, ignored], [75_000, 1]);
     const { messages, killed, retentionMs } = JSON.parse(client.output.all[1]!);
     assertEquals({ messages, killed, retentionMs }, { messages: 600, killed: 3, retentionMs: 600_000 });
     assertEquals({ opened: sessions.opened, refused: sessions.refused }, { opened: 1, refused: 2 });

@@ -45,9 +45,25 @@ export const HEARTBEATS: readonly HeartbeatCase[] = [
     heartbeat: new Heartbeat("goAway", { sequence: 511 }),
   },
   {
+    what: "advice",
+    hex: "c7 06 4c 70 5d 48 00 00 00",
+    heartbeat: new Heartbeat("advice", { timeMs: 298_500 }),
+  },
+  {
+    what: "advice of the longest time, with all that it does not say",
+    hex: "c7 06 4c 7f ff ff ff ff fe",
+    heartbeat: new Heartbeat("advice", {
+      timeMs: 13_107_100,
+      sequence: 511,
+      acknowledgement: 65_535,
+      hasAcknowledgement: true,
+    }),
+  },
+  { what: "advice of no time", hex: "c7 06 4c 70 00 00 00 00 00", heartbeat: new Heartbeat("advice") },
+  {
     what: "the first kind of a later version",
-    hex: "c7 06 4c 70 00 00 00 00 00",
-    heartbeat: new Heartbeat(7),
+    hex: "c7 06 4c 80 00 00 00 00 00",
+    heartbeat: new Heartbeat(8),
   },
   {
     what: "a hello of a later version with all abilities",

@@ -8,7 +8,7 @@ import {
 } from "../../../handlers/heartbeat/heartbeat.ts";
 
 Deno.test("Heartbeat() knows its kinds by name and by number", () => {
-  const kinds = ["ping", "pong", "hold", "void", "hello", "scout", "goAway"] as const;
+  const kinds = ["ping", "pong", "hold", "void", "hello", "scout", "goAway", "advice"] as const;
   for (const [code, kind] of kinds.entries()) {
     assertEquals(new Heartbeat(kind), new Heartbeat(code));
     assertEquals(new Heartbeat(kind).code, code);

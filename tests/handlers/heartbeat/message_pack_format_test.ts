@@ -50,10 +50,10 @@ Deno.test("messagePackFormat() lays the bits out as kind 4, time 17, sequence 9,
 Deno.test("messagePackFormat() agrees with the worked examples of docs/protocol.md", async () => {
   const page = await Deno.readTextFile(new URL("../../../docs/protocol.md", import.meta.url));
   const row =
-    /^\| `(ping|pong|hold|void|hello|scout|goAway|\d+)` +\| ([\d.]+) s +\| (\d+) +\| (\d+) +\| ([01]) +\| `([0-9a-f ]+)` +\|$/gm;
+    /^\| `(ping|pong|hold|void|hello|scout|goAway|advice|\d+)` +\| ([\d.]+) s +\| (\d+) +\| (\d+) +\| ([01]) +\| `([0-9a-f ]+)` +\|$/gm;
   const examples = [...page.matchAll(row)];
   const kinds = new Set(examples.map(([, kind]) => kind));
-  for (const kind of ["ping", "pong", "hold", "void", "hello", "scout", "goAway"]) {
+  for (const kind of ["ping", "pong", "hold", "void", "hello", "scout", "goAway", "advice"]) {
     assert(kinds.has(kind), kind);
   }
   assertEquals(new Set(format.kinds), new Set([...Array(16).keys()].map((code) => new Heartbeat(code).kind)));

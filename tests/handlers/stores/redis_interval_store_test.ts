@@ -1,5 +1,14 @@
-import { assertEquals, assertGreater, assertLessOrEqual, assertRejects, assertThrows } from "@std/assert";
+import {
+  assertEquals,
+  assertGreater,
+  assertLessOrEqual,
+  assertRejects,
+  assertStringIncludes,
+  assertThrows,
+} from "@std/assert";
+import { Heartbeat } from "../../../handlers/mod.ts";
 import { RedisIntervalStore } from "../../../handlers/stores/redis.ts";
+import { advising, HOME, NEXT_DOOR, ping } from "../_advising.ts";
 import { hasRedis, RedisServer } from "./_redis_server.ts";
 import { recordOf, storeSuite } from "./_store_suite.ts";
 
@@ -80,4 +89,42 @@ Deno.test({
 Deno.test("RedisIntervalStore() refuses times out of range", () => {
   const make = () => new RedisIntervalStore({ redis: "redis://here", expireInMs: 0 });
   assertThrows(make, RangeError, "expireInMs must be from 1");
+});
+
+Deno.test({
+  name: "IntervalAdviceHandler of two servers share a Redis, and live without it",
+  ignore: !hasRedis,
+  fn: async () => {
+    await using redis = await RedisServer.start({ appendonly: "no" });
+    await using store = new RedisIntervalStore({ redis: redis.url });
+    await using other = new RedisIntervalStore({ redis: redis.url });
+    const learning = await advising({ store });
+    while (learning.advice.learned === 0) {
+      learning.teach(HOME, 298_500);
+      await new Promise((resolve) => setTimeout(resolve));
+    }
+
+    const telling = await advising({ store: other });
+    const client = telling.door.enter(NEXT_DOOR);
+    client.sendHeartbeat(ping(1));
+    telling.loop.advanceBy(1);
+    assertEquals(client.takeHeartbeats().map(({ kind }) => kind), ["hello", "pong"]);
+    while (telling.advice.advised === 0) await new Promise((resolve) => setTimeout(resolve));
+    telling.loop.advanceBy(1);
+    assertEquals(client.takeHeartbeats(), [new Heartbeat("advice", { timeMs: 298_500 })]);
+
+    const keys = await redis.ask("KEYS", "*") as string[];
+    assertEquals(keys.length, 1);
+    await redis.ask("SET", keys[0]!, '{"version":9}');
+    const strange = await advising({ store });
+    assertEquals(strange.told(NEXT_DOOR), []);
+    while (strange.advice.failures === 0) await new Promise((resolve) => setTimeout(resolve));
+    assertStringIncludes(String(strange.errors()[0]), "its version must be 1, got 9");
+
+    await redis.kill();
+    const alone = await advising({ store });
+    assertEquals(alone.told(NEXT_DOOR), []);
+    while (alone.advice.failures === 0) await new Promise((resolve) => setTimeout(resolve));
+    assertStringIncludes(String(alone.errors()[0]), "Cannot reach Redis");
+  },
 });

@@ -13,6 +13,7 @@ import java.util.Arrays;
 import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicInteger;
 
 /**
  * A longlink client of Netty's own handlers and docs/protocol.md. Takes a server that echoes each message
@@ -26,6 +27,7 @@ public final class LonglinkClient {
 
     private final NioEventLoopGroup group = new NioEventLoopGroup(1);
     private final BlockingQueue<Integer> echoes = new LinkedBlockingQueue<>();
+    private final AtomicInteger ignored = new AtomicInteger();
     private final int port;
     private final String framing;
 
@@ -44,7 +46,11 @@ public final class LonglinkClient {
 
         @Override
         void onHeartbeat(ChannelHandlerContext context, Heartbeat heartbeat) {
-            heard.add(heartbeat);
+            if (heartbeat.kind() <= Heartbeat.GO_AWAY) {
+                heard.add(heartbeat);
+            } else {
+                ignored.incrementAndGet(); // advice, and what is of a later version
+            }
         }
 
         @Override
@@ -181,7 +187,8 @@ public final class LonglinkClient {
             main.expect(Heartbeat.PONG, 100 + i);
         }
         main.channel.close().sync();
-        Wire.say("event", "heartbeats", "heldMs", heldMs, "longestHoldTenths", hello.time());
+        Wire.say("event", "heartbeats", "heldMs", heldMs, "longestHoldTenths", hello.time(),
+                "ignored", ignored.get());
     }
 
     /** One session over several links, all but the last one killed; each message comes back once and in order. */

@@ -24,10 +24,14 @@ export interface BeatOwner {
   readonly pendingBytes: number;
   /** Bytes that have left for it, over all links. */
   readonly flushedBytes: number;
+  /** Whether nobody reads, so that an answer may have come and lie there. Absent for who always reads. */
+  readonly isPaused?: boolean;
   /** One of the heartbeats was answered, after so many were not in time. */
   beatAnswered(roundTripMs: number, unanswered: number): void;
   /** One more heartbeat was not answered in time. */
   beatMissed(unanswered: number): void;
+  /** No answer was seen, but nobody reads: it says nothing of the link, and nothing is awaited any more. */
+  beatUnread?(): void;
   /** None was answered: the link is dead. */
   beatDied(unanswered: number): void;
 }
@@ -88,7 +92,9 @@ let timedOut: (beat: Beat) => void;
  *
  * Whatever else comes in, and a large message that is still leaving, shows
  * that the link lives, and the answer is waited for longer. Not for ever, once
- * whole messages come: one direction may be dead while the other is not.
+ * whole messages come: one direction may be dead while the other is not. While
+ * nobody reads, the silence is this side's own and decides nothing: heartbeats
+ * go on at their interval, for the network's sake.
  */
 export class Beat {
   #roundTrip: RoundTripEstimator | undefined = undefined;
@@ -244,6 +250,10 @@ export class Beat {
     const state = this.#state;
     const loop = this.#loop!;
     if (state.kind !== "waiting") return;
+    if (this.owner.isPaused) {
+      this.#state = NOT_WAITING;
+      return this.owner.beatUnread?.();
+    }
     const nowMs = loop.now();
     const life = this.#lifeSeen(state, nowMs);
     if (life !== "none") return this.#waitOn(loop, state, life, nowMs);

@@ -282,6 +282,10 @@ export class IntervalController
     return this.#context.channel.flushedBytes;
   }
 
+  get isPaused(): boolean {
+    return this.#context.channel.isPaused;
+  }
+
   sendHeartbeat(sequence: number): void {
     this.#heartbeats++;
     // The peer may call us dead only if it hears nothing for longer than any
@@ -315,6 +319,17 @@ export class IntervalController
     this.#missed++;
     this.#fire({ type: "beat", outcome: "missed", unanswered } satisfies BeatEvent);
     this.#scouting?.mainAnswered("unsteady");
+  }
+
+  beatUnread(): void {
+    this.#silence = undefined;
+    this.#scouting?.mainAnswered("unsteady");
+    const hold = this.#hold;
+    if (hold !== undefined) {
+      this.#giveUpHold();
+      this.#judge(hold.ms, "void", "nobody reads");
+    }
+    this.#update("nobody reads");
   }
 
   beatDied(unanswered: number): void {

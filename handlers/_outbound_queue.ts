@@ -20,10 +20,46 @@ import { QueueFullError } from "./errors.ts";
  *   `maxBlocked`. The order stays: what is written later waits behind it.
  *
  * A message that is larger than the whole queue fails whatever the policy.
+ *
+ * @example Only the newest position is worth sending
+ * ```ts
+ * import { assertEquals, assertInstanceOf } from "@std/assert";
+ * import { EmbeddedChannel, MessageDroppedError, type QueuePolicy, ReconnectHandler } from "@longlink/pipeline";
+ *
+ * const policy: QueuePolicy = "dropOldest";
+ * const reconnect = new ReconnectHandler({ queue: { maxMessages: 1, policy } });
+ * const channel = new EmbeddedChannel({ active: false, handlers: [reconnect] });
+ * channel.connect("embedded://peer");
+ * channel.writeInbound("welcome"); // the link proved valid
+ * channel.loseLink();
+ * const older = channel.write("52.1 N");
+ * channel.write("52.2 N");
+ * assertInstanceOf(older.error, MessageDroppedError);
+ * older.onSettled(() => {}); // seen to; otherwise it is reported
+ * channel.advanceBy(800);
+ * assertEquals(channel.drainOutbound(), ["52.2 N"]);
+ * ```
  */
 export type QueuePolicy = "reject" | "dropOldest" | "block";
 
-/** How much may wait, and what becomes of the rest. */
+/**
+ * How much may wait, and what becomes of the rest.
+ *
+ * @example At most 8 bytes wait for a link
+ * ```ts
+ * import { assertEquals, assertRejects } from "@std/assert";
+ * import { EmbeddedChannel, QueueFullError, type QueueLimits, ReconnectHandler } from "@longlink/pipeline";
+ *
+ * const queue: QueueLimits = { maxBytes: 8 };
+ * const reconnect = new ReconnectHandler({ queue });
+ * const channel = new EmbeddedChannel({ active: false, handlers: [reconnect] });
+ * channel.connect("embedded://peer");
+ * channel.loseLink();
+ * channel.write(new Uint8Array(6));
+ * await assertRejects(async () => await channel.write(new Uint8Array(3)), QueueFullError, "9 bytes");
+ * assertEquals(reconnect.queuedBytes, 6);
+ * ```
+ */
 export interface QueueLimits {
   /** The most messages, 0 or more; 0 lets nothing wait. Default: 1,000. */
   readonly maxMessages?: number;

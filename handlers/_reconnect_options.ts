@@ -8,25 +8,42 @@ import type { BackoffRule } from "./_backoff.ts";
 import { checkedCount, checkedMs } from "./_checks.ts";
 import { type QueueLimits, type QueueSettings, queueSettings } from "./_outbound_queue.ts";
 
-/** Options of `ReconnectHandler`. */
+/**
+ * Options of `ReconnectHandler`.
+ *
+ * @example A tool that is alone with its server need not wait
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { EmbeddedChannel, ReconnectHandler, type ReconnectOptions } from "@longlink/pipeline";
+ *
+ * const options: ReconnectOptions = { firstMs: 0, capMs: 1_000, maxAttempts: 20, queue: { maxMessages: 10 } };
+ * const channel = new EmbeddedChannel({ active: false, handlers: [new ReconnectHandler(options)] });
+ * channel.connect("embedded://peer");
+ * channel.writeInbound("welcome");
+ * channel.loseLink();
+ * assertEquals(channel.state, "idle");
+ * channel.advanceBy(0);
+ * assertEquals(channel.state, "active");
+ * ```
+ */
 export interface ReconnectOptions {
-  /** The first try comes at a random moment within this time, in ms, 0 or more. Default: 800. */
+  /** The first try comes at a random moment within this time, in ms, 0 to 86,400,000. Default: 800. */
   readonly firstMs?: number;
-  /** The longest wait between tries at first, in ms, `firstMs` or more. Default: 5,000. */
+  /** The longest wait between tries at first, in ms, `firstMs` to 86,400,000. Default: 5,000. */
   readonly capMs?: number;
-  /** The longest wait between tries in a long outage, in ms, `capMs` or more. Default: 30,000. */
+  /** The longest wait between tries in a long outage, in ms, `capMs` to 86,400,000. Default: 30,000. */
   readonly lateCapMs?: number;
-  /** From when on an outage is a long one, in ms, 0 or more. Default: 120,000. */
+  /** From when on an outage is a long one, in ms, 0 to 86,400,000. Default: 120,000. */
   readonly lateAfterMs?: number;
   /**
-   * The longest time that a server may ask to stay away for, in ms, 0 or more;
-   * 0: it has no say. Asked for more, the client comes back at a random moment
+   * The longest time that a server may ask to stay away for, in ms, 0 to
+   * 86,400,000; 0: it has no say. Asked for more, the client comes back at a random moment
    * in the later half of this time. Default: 600,000.
    */
   readonly maxServerDelayMs?: number;
   /**
    * With several addresses: how long one is tried alone before the next one is
-   * tried as well, in ms, 0 or more. Default: 250 (RFC 8305).
+   * tried as well, in ms, 0 to 86,400,000. Default: 250 (RFC 8305).
    */
   readonly raceDelayMs?: number;
   /** How many tries may fail in a row before it gives up and closes the channel, 1 or more. Default: Infinity. */

@@ -9,6 +9,7 @@ import type {
   ChannelHandler,
   ChannelHandlerContext,
   ChannelPromise,
+  HalfCloseEvent,
   LinkDownEvent,
   LinkDownReason,
   RemoteSource,
@@ -25,15 +26,30 @@ import { IntervalController } from "./_interval_controller.ts";
 import type { AppStateEvent, NetworkEvent } from "./keep_alive_event.ts";
 import type { IntervalStore } from "./stores/interval_store.ts";
 
-/** Options of {@linkcode AdaptiveIntervalHandler}. */
+/**
+ * Options of {@linkcode AdaptiveIntervalHandler}.
+ *
+ * @example A dead link is known after three heartbeats
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { type AdaptiveIntervalOptions, AdaptiveIntervalHandler, EmbeddedChannel } from "@longlink/pipeline";
+ * import { fixedInterval, IdleStateHandler } from "@longlink/pipeline";
+ *
+ * const options: AdaptiveIntervalOptions = { strategy: fixedInterval(120_000), maxUnanswered: 3 };
+ * const channel = new EmbeddedChannel({ handlers: [new IdleStateHandler(), new AdaptiveIntervalHandler(options)] });
+ * channel.advanceBy(60_000); // nobody answers the first beat
+ * assertEquals(channel.state, "closed");
+ * assertEquals(channel.drainOutbound().length, 3);
+ * ```
+ */
 export interface AdaptiveIntervalOptions {
   /** How the interval is decided. Default: {@linkcode edge}. */
   readonly strategy?: IntervalStrategy;
-  /** The interval while the application is in the foreground, in ms, above 0. Default: 25,000. */
+  /** The interval while the application is in the foreground, in ms, 1 to 13,107,100. Default: 25,000. */
   readonly foregroundIntervalMs?: number;
-  /** How many short beats must be answered before a search goes on, 1 or more. Default: 3. */
+  /** How many short beats must be answered before a search goes on, 1 to 1,000. Default: 3. */
   readonly warmUpBeats?: number;
-  /** The interval between these short beats, in ms, above 0. Default: 5,000. */
+  /** The interval between these short beats, in ms, 1 to 13,107,100. Default: 5,000. */
   readonly warmUpIntervalMs?: number;
   /**
    * After how many unanswered heartbeats in a row the link is dead, 1 to 100;
@@ -41,14 +57,17 @@ export interface AdaptiveIntervalOptions {
    */
   readonly maxUnanswered?: number;
   /**
-   * The shortest wait for an answer, in ms, above 0. The wait follows the
+   * The shortest wait for an answer, in ms, 1 to 13,107,100. The wait follows the
    * measured round trip; with the default, five unanswered heartbeats take 8 s
    * on a network with a round trip of 100 ms, and less than 10 s on any whose
    * round trips stay below half a second. All other waits for answers scale
    * with it. Default: 1,000.
    */
   readonly minAnswerMs?: number;
-  /** The longest wait for an answer, in ms, `minAnswerMs` or more. Default: 10,000. */
+  /**
+   * The longest wait for an answer, in ms, `minAnswerMs` to 13,107,100. Default:
+   * 10,000, or `minAnswerMs` if that is longer.
+   */
   readonly maxAnswerMs?: number;
   /** Where the application is until an `appState` event says otherwise. Default: `background`. */
   readonly appState?: "foreground" | "background";
@@ -68,7 +87,26 @@ export interface AdaptiveIntervalOptions {
   readonly scoutHandlers?: () => ChannelHandler[];
 }
 
-/** Options of {@linkcode AdaptiveIntervalHandler.ask}. */
+/**
+ * Options of {@linkcode AdaptiveIntervalHandler.ask}.
+ *
+ * @example Two requests without an answer count as two heartbeats
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { AdaptiveIntervalHandler, type AskOptions, EmbeddedChannel, Heartbeat, IdleStateHandler } from "@longlink/pipeline";
+ *
+ * const keepAlive = new AdaptiveIntervalHandler();
+ * const channel = new EmbeddedChannel({ handlers: [new IdleStateHandler(), keepAlive] });
+ * const first = channel.readOutbound() as Heartbeat;
+ * channel.writeInbound(new Heartbeat("pong", { sequence: first.sequence }));
+ *
+ * const options: AskOptions = { unanswered: 2 };
+ * keepAlive.ask(options);
+ * channel.advanceBy(60_000);
+ * assertEquals(channel.state, "closed");
+ * assertEquals(channel.drainOutbound().length, 3); // with the two, five are unanswered
+ * ```
+ */
 export interface AskOptions {
   /**
    * How much else the peer has just left unanswered, a whole number of 0 or
@@ -78,7 +116,22 @@ export interface AskOptions {
   readonly unanswered?: number;
 }
 
-/** What a channel's keep-alive is doing; for a screen or a metric. */
+/**
+ * What a channel's keep-alive is doing; for a screen or a metric.
+ *
+ * @example A line for a status page
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { AdaptiveIntervalHandler, type AdaptiveIntervalSnapshot, EmbeddedChannel } from "@longlink/pipeline";
+ * import { keepAlive } from "@longlink/pipeline";
+ *
+ * const line = ({ phase, intervalMs, missed, heartbeats }: AdaptiveIntervalSnapshot) =>
+ *   `${phase}: every ${intervalMs / 1_000} s, ${missed} of ${heartbeats} missed`;
+ * const channel = new EmbeddedChannel({ handlers: keepAlive({ codec: null, appState: "foreground" }) });
+ * channel.advanceBy(1_000); // the first one is not answered in time, and repeated
+ * assertEquals(line(channel.pipeline.get(AdaptiveIntervalHandler)!.snapshot()!), "foreground: every 25 s, 1 of 2 missed");
+ * ```
+ */
 export interface AdaptiveIntervalSnapshot {
   /** Name of the strategy. */
   readonly strategy: string;
@@ -116,6 +169,22 @@ export interface AdaptiveIntervalSnapshot {
  * - `foreground`: the short safe interval.
  * - `searching`: each beat is a trial of the strategy.
  * - `settled`: the strategy's answer.
+ *
+ * @example From the first beat on
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { AdaptiveIntervalHandler, EmbeddedChannel, Heartbeat, IdleStateHandler, type Phase } from "@longlink/pipeline";
+ *
+ * const keepAlive = new AdaptiveIntervalHandler({ warmUpBeats: 1 });
+ * const channel = new EmbeddedChannel({ handlers: [new IdleStateHandler(), keepAlive] });
+ * const phases: (Phase | undefined)[] = [keepAlive.snapshot()?.phase];
+ * const first = channel.readOutbound() as Heartbeat;
+ * channel.writeInbound(new Heartbeat("pong", { sequence: first.sequence }));
+ * phases.push(keepAlive.snapshot()?.phase);
+ * channel.pipeline.fireUserEventTriggered({ type: "appState", state: "foreground" });
+ * phases.push(keepAlive.snapshot()?.phase);
+ * assertEquals(phases, ["warmUp", "searching", "foreground"]);
+ * ```
  */
 export type Phase = "down" | "warmUp" | "foreground" | "searching" | "settled";
 
@@ -280,11 +349,13 @@ export class AdaptiveIntervalHandler implements ChannelHandler {
 
   /** Beats when the link was idle, and follows the link, the application and the network. */
   userEventTriggered(context: ChannelHandlerContext, event: unknown): void {
-    const known = event as IdleStateEvent | AppStateEvent | NetworkEvent | LinkDownEvent;
+    const known = event as IdleStateEvent | AppStateEvent | NetworkEvent | LinkDownEvent | HalfCloseEvent;
     switch (known?.type) {
       case "idle":
         this.#controller?.idle();
         return;
+      case "halfClose":
+        return; // on half a link nobody can be asked, or answer
       case "linkDown":
         this.#downReason = known.reason;
         break;

@@ -21,7 +21,25 @@ import { MAX_HEARTBEAT_TIME_MS } from "./heartbeat/heartbeat.ts";
 import { LimitError } from "./limit_error.ts";
 import { UnauthenticatedGuard } from "./_unauthenticated_guard.ts";
 
-/** What there is to know about a link besides its credentials. */
+/**
+ * What there is to know about a link besides its credentials.
+ *
+ * @example Letting go of a check that nobody waits for
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { AuthenticationHandler, type AuthenticationRequest, CredentialsHandler, EmbeddedChannel } from "@longlink/pipeline";
+ *
+ * const givenUp: string[] = [];
+ * const authenticate = (_credentials: unknown, { channel, signal }: AuthenticationRequest) =>
+ *   new Promise(() => signal.addEventListener("abort", () => givenUp.push(channel.remoteAddress))); // fetch(url, { signal })
+ * const client = new EmbeddedChannel({ handlers: [new CredentialsHandler({ credentials: () => "key" })] });
+ * const server = new EmbeddedChannel({ handlers: [new AuthenticationHandler({ authenticate })] });
+ * server.writeInbound(client.readOutbound());
+ * assertEquals(givenUp, []);
+ * server.loseLink();
+ * assertEquals(givenUp.length, 1);
+ * ```
+ */
 export interface AuthenticationRequest {
   /** The channel; `channel.remoteAddress` is the link's other end. Nothing may be written to it yet. */
   readonly channel: Channel;
@@ -38,14 +56,46 @@ export interface AuthenticationRequest {
  *   and is who the peer is ({@linkcode principalOf}).
  *   A throw or rejection refuses with the reason `overloaded`: the client may
  *   try again.
+ *
+ * @example By a table of tokens
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { type Authenticate, AuthenticationHandler, CredentialsHandler } from "@longlink/pipeline";
+ * import { EmbeddedChannel, principalOf } from "@longlink/pipeline";
+ *
+ * const users = new Map([["k3y", { name: "Ann" }]]);
+ * const authenticate: Authenticate = (credentials) =>
+ *   typeof credentials === "string" ? users.get(credentials) : undefined;
+ * const client = new EmbeddedChannel({ handlers: [new CredentialsHandler({ credentials: () => "k3y" })] });
+ * const server = new EmbeddedChannel({ handlers: [new AuthenticationHandler({ authenticate })] });
+ * server.writeInbound(client.readOutbound());
+ * assertEquals(principalOf(server), { name: "Ann" });
+ * ```
  */
 export type Authenticate = (credentials: unknown, request: AuthenticationRequest) => unknown;
 
-/** Options of {@linkcode AuthenticationHandler}. */
+/**
+ * Options of {@linkcode AuthenticationHandler}.
+ *
+ * @example Five seconds to say who it is
+ * ```ts
+ * import { assertEquals, assertThrows } from "@std/assert";
+ * import { AuthenticationHandler, type AuthenticationOptions, EmbeddedChannel, LimitError } from "@longlink/pipeline";
+ *
+ * const options: AuthenticationOptions = {
+ *   authenticate: (credentials) => credentials === "key",
+ *   deadlineMs: 5_000,
+ *   maxUnauthenticatedBytes: 4_096,
+ * };
+ * const channel = new EmbeddedChannel({ handlers: [new AuthenticationHandler(options)] });
+ * assertThrows(() => channel.advanceBy(5_000), LimitError, "deadlineMs is 5000");
+ * assertEquals(channel.state, "closed");
+ * ```
+ */
 export interface AuthenticationOptions {
   /** Decides about each link, at once or with a promise. */
   readonly authenticate: Authenticate;
-  /** How long a new link may take until it is accepted, in ms, above 0. Default: 15,000. */
+  /** How long a new link may take until it is accepted, in ms, 1 to 13,107,100. Default: 15,000. */
   readonly deadlineMs?: number;
   /**
    * How many bytes a link may send until it is accepted, 64 or more; frames in
@@ -56,7 +106,27 @@ export interface AuthenticationOptions {
   readonly maxUnauthenticatedBytes?: number;
 }
 
-/** Why a link was not accepted, as {@linkcode AuthenticationError} tells it. */
+/**
+ * Why a link was not accepted, as {@linkcode AuthenticationError} tells it.
+ *
+ * @example Counting links that were not accepted
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { AuthenticationError, type AuthenticationFailure, AuthenticationHandler } from "@longlink/pipeline";
+ * import { EmbeddedChannel } from "@longlink/pipeline";
+ *
+ * const failures: Record<AuthenticationFailure, number> = { refused: 0, missing: 0, failed: 0 };
+ * const count = {
+ *   exceptionCaught: (_context: unknown, error: unknown) => {
+ *     if (error instanceof AuthenticationError) failures[error.reason]++;
+ *   },
+ * };
+ * const authentication = new AuthenticationHandler({ authenticate: () => true });
+ * const channel = new EmbeddedChannel({ handlers: [authentication, count] });
+ * channel.writeInbound("GET / HTTP/1.1");
+ * assertEquals(failures, { refused: 0, missing: 1, failed: 0 });
+ * ```
+ */
 export type AuthenticationFailure = "refused" | "missing" | "failed";
 
 /**

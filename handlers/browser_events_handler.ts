@@ -7,7 +7,27 @@
 import type { ChannelHandler, ChannelHandlerContext, ChannelPromise, RemoteSource } from "../pipeline/mod.ts";
 import type { AppStateEvent, NetworkEvent } from "./keep_alive_event.ts";
 
-/** Something that fires events: a `Window`, a worker's global scope, any `EventTarget`. */
+/**
+ * Something that fires events: a `Window`, a worker's global scope, any
+ * `EventTarget`.
+ *
+ * @example Events from elsewhere, as a native shell around the page sends them
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { BrowserEventsHandler, EmbeddedChannel, type EventSource, ReconnectHandler } from "@longlink/pipeline";
+ *
+ * const shell = new EventTarget();
+ * const target: EventSource = shell;
+ * const reconnect = new ReconnectHandler();
+ * const channel = new EmbeddedChannel({ active: false, handlers: [reconnect, new BrowserEventsHandler({ target })] });
+ * channel.connect("embedded://peer");
+ * shell.dispatchEvent(new Event("offline"));
+ * channel.loseLink();
+ * assertEquals(reconnect.state, "offline");
+ * shell.dispatchEvent(new Event("online"));
+ * assertEquals(channel.state, "active");
+ * ```
+ */
 export interface EventSource {
   /** Adds a listener. */
   addEventListener(type: string, listener: (event: Event) => void): void;
@@ -15,13 +35,44 @@ export interface EventSource {
   removeEventListener(type: string, listener: (event: Event) => void): void;
 }
 
-/** What is used of a `Document`. */
+/**
+ * What is used of a `Document`.
+ *
+ * @example A page in a test
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { AdaptiveIntervalHandler, BrowserEventsHandler, EmbeddedChannel, keepAlive } from "@longlink/pipeline";
+ * import type { VisibilitySource } from "@longlink/pipeline";
+ *
+ * const page: VisibilitySource = Object.assign(new EventTarget(), { visibilityState: "hidden" });
+ * const channel = new EmbeddedChannel({
+ *   handlers: [...keepAlive({ appState: "foreground" }), new BrowserEventsHandler({ document: page })],
+ * });
+ * assertEquals(channel.pipeline.get(AdaptiveIntervalHandler)?.snapshot()?.phase, "warmUp"); // not "foreground"
+ * await channel.close();
+ * ```
+ */
 export interface VisibilitySource extends EventSource {
   /** `visible` or `hidden`. */
   readonly visibilityState: string;
 }
 
-/** What is used of a `Navigator`. */
+/**
+ * What is used of a `Navigator`.
+ *
+ * @example Nothing is tried without a network
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { BrowserEventsHandler, EmbeddedChannel, type NavigatorSource, ReconnectHandler } from "@longlink/pipeline";
+ *
+ * const navigator: NavigatorSource = { onLine: false };
+ * const events = new BrowserEventsHandler({ navigator, target: null });
+ * const reconnect = new ReconnectHandler();
+ * const channel = new EmbeddedChannel({ active: false, handlers: [reconnect, events] });
+ * channel.connect("embedded://peer");
+ * assertEquals(reconnect.state, "offline");
+ * ```
+ */
 export interface NavigatorSource {
   /** Whether there is a network at all; absent where the runtime does not say. */
   readonly onLine?: boolean;
@@ -29,7 +80,26 @@ export interface NavigatorSource {
   readonly connection?: EventSource & { readonly type?: string };
 }
 
-/** Options of {@linkcode BrowserEventsHandler}. */
+/**
+ * Options of {@linkcode BrowserEventsHandler}.
+ *
+ * @example All of a page, in a test
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { AdaptiveIntervalHandler, BrowserEventsHandler, type BrowserEventsOptions } from "@longlink/pipeline";
+ * import { EmbeddedChannel, keepAlive } from "@longlink/pipeline";
+ *
+ * const page = Object.assign(new EventTarget(), { visibilityState: "visible" });
+ * const target = new EventTarget();
+ * const options: BrowserEventsOptions = { document: page, target, navigator: { onLine: true } };
+ * const channel = new EmbeddedChannel({ handlers: [...keepAlive(), new BrowserEventsHandler(options)] });
+ * const phase = () => channel.pipeline.get(AdaptiveIntervalHandler)?.snapshot()?.phase;
+ * assertEquals(phase(), "foreground");
+ * target.dispatchEvent(new Event("pagehide"));
+ * assertEquals(phase(), "warmUp"); // what the background begins with
+ * await channel.close();
+ * ```
+ */
 export interface BrowserEventsOptions {
   /** Tells whether the page is visible; null: nobody. Default: `document`, where there is one. */
   readonly document?: VisibilitySource | null;

@@ -11,7 +11,24 @@ import { MAX_HEARTBEAT_TIME_MS } from "./heartbeat/heartbeat.ts";
 import { LimitError } from "./limit_error.ts";
 import { customerOf } from "./_peer_address.ts";
 
-/** Options of {@linkcode ConnectionLimitHandler}. */
+/**
+ * Options of {@linkcode ConnectionLimitHandler}.
+ *
+ * @example The machine's own addresses count as well
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { ConnectionLimitHandler, type ConnectionLimitOptions, EmbeddedChannel } from "@longlink/pipeline";
+ *
+ * const options: ConnectionLimitOptions = {
+ *   maxPerAddress: 2,
+ *   comeBackMs: 60_000,
+ *   customerOf: (remoteAddress) => new URL(remoteAddress).hostname,
+ * };
+ * const connections = new ConnectionLimitHandler(options);
+ * const channels = [1, 2, 3].map(() => new EmbeddedChannel({ handlers: [connections] }));
+ * assertEquals(channels.map((channel) => channel.state), ["active", "active", "closed"]);
+ * ```
+ */
 export interface ConnectionLimitOptions {
   /**
    * How many links one address may have at once, 1 or more. Many customers of

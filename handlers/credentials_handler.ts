@@ -7,7 +7,25 @@
 import type { Channel, ChannelHandler, ChannelHandlerContext } from "../pipeline/mod.ts";
 import { encodeCredentials } from "./_credentials_frame.ts";
 
-/** Options of {@linkcode CredentialsHandler}. */
+/**
+ * Options of {@linkcode CredentialsHandler}.
+ *
+ * @example A token that differs from link to link
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { AuthenticationHandler, CredentialsHandler, type CredentialsHandlerOptions } from "@longlink/pipeline";
+ * import { EmbeddedChannel, principalOf } from "@longlink/pipeline";
+ *
+ * const options: CredentialsHandlerOptions = {
+ *   credentials: (channel) => ({ user: "ann", atMs: channel.loop.wallNow() }),
+ * };
+ * const client = new EmbeddedChannel({ handlers: [new CredentialsHandler(options)] });
+ * const authentication = new AuthenticationHandler({ authenticate: (credentials) => credentials });
+ * const server = new EmbeddedChannel({ handlers: [authentication] });
+ * server.writeInbound(client.readOutbound());
+ * assertEquals(principalOf(server), { user: "ann", atMs: client.loop.wallNow() });
+ * ```
+ */
 export interface CredentialsHandlerOptions {
   /**
    * Gives what this link is to prove itself with: any value that a

@@ -6,7 +6,25 @@
  * @module
  */
 
-/** What could not be decoded. */
+/**
+ * What could not be decoded.
+ *
+ * @example Telling a peer of another protocol from a broken message
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { DecodeError, type DecodeSubject, EmbeddedChannel, MessagePackCodec, VarintFrameDecoder } from "@longlink/pipeline";
+ *
+ * const subjects: DecodeSubject[] = [];
+ * const log = {
+ *   exceptionCaught: (_context: unknown, error: unknown) => {
+ *     if (error instanceof DecodeError) subjects.push(error.subject);
+ *   },
+ * };
+ * const channel = new EmbeddedChannel({ handlers: [new VarintFrameDecoder(), new MessagePackCodec(), log] });
+ * channel.writeInbound(new Uint8Array([1, 0xc1])); // a frame of one byte that is no MessagePack
+ * assertEquals(subjects, ["message"]);
+ * ```
+ */
 export type DecodeSubject = "frame" | "message" | "heartbeat" | "session frame";
 
 /**

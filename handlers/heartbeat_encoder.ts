@@ -10,7 +10,25 @@ import type { HeartbeatFormat } from "./heartbeat/heartbeat_format.ts";
 import { messagePackFormat } from "./heartbeat/message_pack_format.ts";
 import { withAcknowledgement } from "./session/_acknowledgements.ts";
 
-/** Options of {@linkcode HeartbeatEncoder} and {@linkcode HeartbeatDecoder}; both must have the same. */
+/**
+ * Options of {@linkcode HeartbeatEncoder} and {@linkcode HeartbeatDecoder};
+ * both must have the same.
+ *
+ * @example The same at both ends of the pipeline
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { EmbeddedChannel, Heartbeat, HeartbeatDecoder, HeartbeatEncoder } from "@longlink/pipeline";
+ * import { type HeartbeatFormatOptions, rawFormat } from "@longlink/pipeline";
+ *
+ * const options: HeartbeatFormatOptions = { format: rawFormat({ ping: "ping", pong: "pong" }) };
+ * const channel = new EmbeddedChannel({
+ *   keepsMessages: true,
+ *   handlers: [new HeartbeatDecoder(options), new HeartbeatEncoder(options)],
+ * });
+ * channel.writeOutbound(new Heartbeat("ping"));
+ * assertEquals(channel.readOutbound(), "ping");
+ * ```
+ */
 export interface HeartbeatFormatOptions {
   /** How heartbeats look on the wire. Default: {@linkcode messagePackFormat}. */
   readonly format?: HeartbeatFormat;

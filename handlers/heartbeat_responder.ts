@@ -8,6 +8,7 @@ import type {
   ChannelHandler,
   ChannelHandlerContext,
   DrainEvent,
+  HalfCloseEvent,
   LinkDownEvent,
   LinkUpEvent,
   Timer,
@@ -31,23 +32,40 @@ import { ScoutRegistry } from "./_scout_registry.ts";
 import { sendHeartbeat } from "./_send_heartbeat.ts";
 import { passHeartbeatOn, takesHeartbeats } from "./_stray_heartbeat.ts";
 
-/** Options of {@linkcode HeartbeatResponder}. */
+/**
+ * Options of {@linkcode HeartbeatResponder}.
+ *
+ * @example A client is given up 5 s after it should have spoken
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { EmbeddedChannel, Heartbeat, HeartbeatResponder, IdleStateHandler } from "@longlink/pipeline";
+ * import type { HeartbeatResponderOptions } from "@longlink/pipeline";
+ *
+ * const options: HeartbeatResponderOptions = { graceMs: 5_000, firstPingMs: 10_000, longestHoldMs: 3_600_000 };
+ * const channel = new EmbeddedChannel({ handlers: [new IdleStateHandler(), new HeartbeatResponder(options)] });
+ * channel.writeInbound(new Heartbeat("ping", { timeMs: 60_000, sequence: 1 })); // "I speak again within a minute"
+ * channel.advanceBy(64_999);
+ * assertEquals(channel.state, "active");
+ * channel.advanceBy(1);
+ * assertEquals(channel.state, "closed");
+ * ```
+ */
 export interface HeartbeatResponderOptions {
   /**
    * How much longer than announced a peer may be silent before its link is
-   * dropped, in ms, 0 or more. Covers a beat that comes late and its repeats.
+   * dropped, in ms, 0 to 13,107,100. Covers a beat that comes late and its repeats.
    * Default: 15,000.
    */
   readonly graceMs?: number;
   /**
-   * How long a peer may be silent before its first ping, in ms, above 0;
-   * Infinity waits for ever. Also how long its first whole frame may take,
+   * How long a peer may be silent before its first ping, in ms, 1 to
+   * 13,107,100; Infinity waits for ever. Also how long its first whole frame may take,
    * even if bytes of it trickle in. Default: 60,000.
    */
   readonly firstPingMs?: number;
   /**
    * How long any later frame may take, from when a part of it came to when it
-   * is whole, in ms, above 0; Infinity waits for ever. The default lets the
+   * is whole, in ms, 1 to 13,107,100; Infinity waits for ever. The default lets the
    * longest frame through at 28 kbit/s. Default: 300,000.
    */
   readonly frameMs?: number;
@@ -63,7 +81,7 @@ export interface HeartbeatResponderOptions {
   readonly maxScouts?: number;
   /**
    * While scouts are allowed: how long a new link may say nothing before the
-   * application sees it as a link of its own, in ms, above 0. A client of this
+   * application sees it as a link of its own, in ms, 1 to 13,107,100. A client of this
    * library speaks at once. Ten times as long while a ticket is out that the
    * link's host could show. Default: 1,000.
    */
@@ -260,9 +278,11 @@ export class HeartbeatResponder implements ChannelHandler {
 
   /** Drops a link whose peer was silent for too long, and says goodbye when the server drains. */
   userEventTriggered(context: ChannelHandlerContext, event: unknown): void {
-    const known = event as IdleStateEvent | LinkUpEvent | LinkDownEvent | DrainEvent;
+    const known = event as IdleStateEvent | LinkUpEvent | LinkDownEvent | DrainEvent | HalfCloseEvent;
     if (known?.type === "idle" && known.state === "reader") {
       context.channel.drop("unanswered");
+    } else if (known?.type === "halfClose") {
+      return; // on half a link nobody can ask, or be answered
     } else if (known?.type === "drain") {
       this.#drain(context, known);
     } else if (known?.type === "linkUp" && this.#role.kind === "undecided") {

@@ -6,10 +6,49 @@
 
 import type { ChannelHandler, ChannelHandlerContext, ChannelPromise, Timer } from "../pipeline/mod.ts";
 
-/** For which direction a link was idle. */
+/**
+ * For which direction a link was idle.
+ *
+ * @example Which silence it was
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { EmbeddedChannel, type IdleState, type IdleStateEvent, IdleStateHandler } from "@longlink/pipeline";
+ *
+ * const states: IdleState[] = [];
+ * const log = {
+ *   userEventTriggered: (_context: unknown, event: unknown) => {
+ *     const { type, state } = event as IdleStateEvent;
+ *     if (type === "idle") states.push(state);
+ *   },
+ * };
+ * const idle = new IdleStateHandler({ readerIdleMs: 60_000, writerIdleMs: 30_000 });
+ * const channel = new EmbeddedChannel({ handlers: [idle, log] });
+ * channel.advanceBy(60_000);
+ * assertEquals(states, ["writer", "reader", "writer"]);
+ * ```
+ */
 export type IdleState = "reader" | "writer" | "all";
 
-/** The link was idle for as long as was asked. */
+/**
+ * The link was idle for as long as was asked.
+ *
+ * @example Hanging up on a peer that says nothing
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { type ChannelHandler, EmbeddedChannel, type IdleStateEvent, IdleStateHandler } from "@longlink/pipeline";
+ *
+ * const hangUp: ChannelHandler = {
+ *   userEventTriggered: (context, event) => {
+ *     const { type, state } = event as IdleStateEvent;
+ *     if (type === "idle" && state === "reader") void context.close();
+ *     else context.fireUserEventTriggered(event);
+ *   },
+ * };
+ * const channel = new EmbeddedChannel({ handlers: [new IdleStateHandler({ readerIdleMs: 60_000 }), hangUp] });
+ * channel.advanceBy(60_000);
+ * assertEquals(channel.state, "closed");
+ * ```
+ */
 export interface IdleStateEvent {
   /** Tells this event from others. */
   readonly type: "idle";
@@ -19,7 +58,30 @@ export interface IdleStateEvent {
   readonly first: boolean;
 }
 
-/** How long each direction may be idle before an event, in ms. 0 means: never tell. */
+/**
+ * How long each direction may be idle before an event, in ms. 0 means: never
+ * tell.
+ *
+ * @example Longer, once the peer has logged in
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { EmbeddedChannel, IdleStateHandler, type IdleTimes } from "@longlink/pipeline";
+ *
+ * const beforeLogin: IdleTimes = { readerIdleMs: 10_000 };
+ * const afterLogin: IdleTimes = { readerIdleMs: 300_000 };
+ * const events: unknown[] = [];
+ * const idle = new IdleStateHandler(beforeLogin);
+ * const channel = new EmbeddedChannel({
+ *   handlers: [idle, { userEventTriggered: (_context, event) => events.push(event) }],
+ * });
+ * events.length = 0; // linkUp
+ * idle.setIdleTimes(afterLogin);
+ * channel.advanceBy(299_999);
+ * assertEquals(events, []);
+ * channel.advanceBy(1);
+ * assertEquals(events, [{ type: "idle", state: "reader", first: true }]);
+ * ```
+ */
 export interface IdleTimes {
   /** Without a read. Default: 0. */
   readonly readerIdleMs?: number;
@@ -29,7 +91,27 @@ export interface IdleTimes {
   readonly allIdleMs?: number;
 }
 
-/** Options of {@linkcode IdleStateHandler}. */
+/**
+ * Options of {@linkcode IdleStateHandler}.
+ *
+ * @example As Netty's handler does by default
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { EmbeddedChannel, IdleStateHandler, type IdleStateHandlerOptions } from "@longlink/pipeline";
+ *
+ * const options: IdleStateHandlerOptions = { allIdleMs: 30_000, observeOutput: false };
+ * const events: unknown[] = [];
+ * const channel = new EmbeddedChannel({
+ *   handlers: [new IdleStateHandler(options), { userEventTriggered: (_context, event) => events.push(event) }],
+ * });
+ * events.length = 0; // linkUp
+ * channel.advanceBy(60_000);
+ * assertEquals(events, [
+ *   { type: "idle", state: "all", first: true },
+ *   { type: "idle", state: "all", first: false },
+ * ]);
+ * ```
+ */
 export interface IdleStateHandlerOptions extends IdleTimes {
   /**
    * Whether progress of a message that is still being sent counts as a write,
@@ -237,6 +319,9 @@ export class IdleStateHandler implements ChannelHandler {
     for (const state of STATES) {
       if (state !== "writer" && this.#isReading) {
         // A batch is being read right now: this silence is over.
+        this.#lastReadMs = nowMs;
+      } else if (state === "reader" && context.channel.isPaused && this.#dueMs(state) <= nowMs) {
+        // Nobody reads: this silence is not the peer's.
         this.#lastReadMs = nowMs;
       } else if (this.#dueMs(state) <= nowMs) {
         const event = EVENTS[state][this.#toldMs(state) <= this.#lastTrafficMs(state) ? "first" : "again"];

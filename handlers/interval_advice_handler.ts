@@ -14,7 +14,24 @@ import { sendHeartbeat } from "./_send_heartbeat.ts";
 import type { IntervalStore } from "./stores/interval_store.ts";
 import { MemoryIntervalStore } from "./stores/memory_interval_store.ts";
 
-/** Options of {@linkcode IntervalAdviceHandler}. */
+/**
+ * Options of {@linkcode IntervalAdviceHandler}.
+ *
+ * @example Links of one host learn from each other
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { EmbeddedChannel, Heartbeat, HeartbeatResponder, IdleStateHandler } from "@longlink/pipeline";
+ * import { IntervalAdviceHandler, type IntervalAdviceOptions } from "@longlink/pipeline";
+ *
+ * const options: IntervalAdviceOptions = { networkOf: (remoteAddress) => new URL(remoteAddress).hostname };
+ * const advice = new IntervalAdviceHandler(options);
+ * const channel = new EmbeddedChannel({ handlers: [new IdleStateHandler(), advice, new HeartbeatResponder()] });
+ * channel.writeInbound(new Heartbeat("ping"), new Heartbeat("hold", { timeMs: 60_000, sequence: 1 }));
+ * channel.advanceBy(60_000); // answered after this silence; that the client asks again shows that it got through
+ * channel.writeInbound(new Heartbeat("hold", { timeMs: 90_000, sequence: 2 }));
+ * assertEquals(advice.learned, 1);
+ * ```
+ */
 export interface IntervalAdviceOptions {
   /**
    * Where it is kept, by network: one that several servers share, as a

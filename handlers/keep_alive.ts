@@ -25,11 +25,27 @@ import { SessionResponder } from "./session_responder.ts";
 import { VarintFrameDecoder } from "./varint_frame_decoder.ts";
 import { VarintFrameEncoder } from "./varint_frame_encoder.ts";
 
-/** What both ends of a link must agree on. */
+/**
+ * What both ends of a link must agree on.
+ *
+ * @example Both ends, from one place
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { answerKeepAlive, EmbeddedChannel, keepAlive, type WireOptions } from "@longlink/pipeline";
+ *
+ * const wire: WireOptions = { maxFrameBytes: 65_536, codec: null }; // the application has bytes of its own
+ * const client = new EmbeddedChannel({ handlers: keepAlive(wire) });
+ * const server = new EmbeddedChannel({ handlers: answerKeepAlive(wire) });
+ * client.writeOutbound(new Uint8Array([1, 2, 3]));
+ * server.writeInbound(...client.drainOutbound());
+ * assertEquals(server.drainInbound(), [new Uint8Array([1, 2, 3])]);
+ * await Promise.all([client.close(), server.close()]);
+ * ```
+ */
 export interface WireOptions {
   /** How heartbeats look. Default: `messagePackFormat()`. */
   readonly format?: HeartbeatFormat;
-  /** The longest frame either way, in bytes, 1 to 2^32 - 1. Default: 1,048,576. */
+  /** The longest frame either way, in bytes, 1 (with a session 64) to 2^32 - 1. Default: 1,048,576. */
   readonly maxFrameBytes?: number;
   /**
    * What encodes and decodes the application's messages, or null: then the
@@ -38,7 +54,28 @@ export interface WireOptions {
   readonly codec?: ChannelHandler | null;
 }
 
-/** Options of {@linkcode keepAlive}. */
+/**
+ * Options of {@linkcode keepAlive}.
+ *
+ * @example Always two minutes, and nothing lost
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { AdaptiveIntervalHandler, EmbeddedChannel, fixedInterval, keepAlive } from "@longlink/pipeline";
+ * import { type KeepAliveOptions, SessionHandler } from "@longlink/pipeline";
+ *
+ * const options: KeepAliveOptions = {
+ *   strategy: fixedInterval(120_000),
+ *   reconnect: { maxAttempts: 50 },
+ *   session: new SessionHandler(),
+ * };
+ * const channel = new EmbeddedChannel({ active: false, handlers: keepAlive(options) });
+ * assertEquals(channel.pipeline.get(AdaptiveIntervalHandler)?.snapshot()?.strategy, "fixed");
+ * channel.connect("embedded://peer");
+ * channel.write({ text: "hello" });
+ * channel.loseLink();
+ * assertEquals(channel.pipeline.get(SessionHandler)?.unacknowledged, 1);
+ * ```
+ */
 export interface KeepAliveOptions extends WireOptions, AdaptiveIntervalOptions {
   /** Timing and bounds of reconnecting, or null: then the channel closes with its link. Default: on. */
   readonly reconnect?: ReconnectOptions | null;
@@ -55,7 +92,25 @@ export interface KeepAliveOptions extends WireOptions, AdaptiveIntervalOptions {
   readonly credentials?: CredentialsHandler;
 }
 
-/** Options of {@linkcode answerKeepAlive}. */
+/**
+ * Options of {@linkcode answerKeepAlive}.
+ *
+ * @example Sessions, and limits on who comes and what they send
+ * ```ts
+ * import { assertThrows } from "@std/assert";
+ * import { answerKeepAlive, type AnswerKeepAliveOptions, ConnectionLimitHandler } from "@longlink/pipeline";
+ * import { EmbeddedChannel, LimitError, SessionRegistry } from "@longlink/pipeline";
+ *
+ * const options: AnswerKeepAliveOptions = { // one for all channels of a server
+ *   sessions: new SessionRegistry(),
+ *   connections: new ConnectionLimitHandler({ maxPerAddress: 20 }),
+ *   authentication: { authenticate: (credentials) => credentials === "key", deadlineMs: 5_000 },
+ *   rateLimit: { framesPerSecond: 50 },
+ * };
+ * const channel = new EmbeddedChannel({ handlers: answerKeepAlive(options) });
+ * assertThrows(() => channel.advanceBy(5_000), LimitError, "deadlineMs"); // nobody has said who it is
+ * ```
+ */
 export interface AnswerKeepAliveOptions extends WireOptions, HeartbeatResponderOptions {
   /** The sessions of all channels of the server, for clients that ask for one. Default: there are none. */
   readonly sessions?: SessionRegistry;
@@ -97,7 +152,7 @@ const DEFAULT_ADAPTIVE: AdaptiveIntervalOptions = { scoutHandlers: () => wire() 
  * @param options What differs from the defaults; the defaults suit most.
  * @returns The handlers, from head to tail.
  * @throws {RangeError} If a number is out of range.
- * @throws {TypeError} If `session` or `credentials` is no handler.
+ * @throws {TypeError} If `session` or `credentials` is no handler, or there is no such queue policy.
  *
  * @example The common case is one line
  * ```ts

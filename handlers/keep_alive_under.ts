@@ -16,7 +16,23 @@ import { LateIntervalHandler } from "./_late_interval_handler.ts";
 import { ProtocolHeartbeatHandler } from "./protocol_heartbeat_handler.ts";
 import { SilenceHandler, type SilenceOptions } from "./silence_handler.ts";
 
-/** Options of {@linkcode keepAliveUnder}. */
+/**
+ * Options of {@linkcode keepAliveUnder}.
+ *
+ * @example Beats every four minutes, where nothing forgets a link sooner
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { AdaptiveIntervalHandler, EmbeddedChannel, fixedInterval } from "@longlink/pipeline";
+ * import { keepAliveUnder, type KeepAliveUnderOptions, rawFormat } from "@longlink/pipeline";
+ *
+ * const options: KeepAliveUnderOptions = { strategy: fixedInterval(240_000), maxUnanswered: 3 };
+ * const format = rawFormat({ ping: "ping", pong: "pong" });
+ * const channel = new EmbeddedChannel({ keepsMessages: true, handlers: keepAliveUnder(format, options) });
+ * channel.writeInbound("pong");
+ * assertEquals(channel.pipeline.get(AdaptiveIntervalHandler)?.snapshot()?.intervalMs, 240_000);
+ * await channel.close();
+ * ```
+ */
 export interface KeepAliveUnderOptions
   extends Omit<AdaptiveIntervalOptions, "scoutHandlers">, SilenceOptions {}
 

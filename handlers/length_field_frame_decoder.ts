@@ -10,10 +10,49 @@ import { FrameDecoder } from "./_frame_decoder.ts";
 import { checkLengthFieldLength, checkMaxFrameBytes, DEFAULT_MAX_FRAME_BYTES } from "./_frame_checks.ts";
 import type { Framing } from "./_partial_frame.ts";
 
-/** How many bytes a length field may have. */
+/**
+ * How many bytes a length field may have.
+ *
+ * @example The same size at both ends
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { EmbeddedChannel, type LengthFieldBytes } from "@longlink/pipeline";
+ * import { LengthFieldFrameDecoder, LengthFieldFrameEncoder } from "@longlink/pipeline";
+ *
+ * const lengthFieldLength: LengthFieldBytes = 2;
+ * const channel = new EmbeddedChannel({
+ *   handlers: [
+ *     new LengthFieldFrameDecoder({ lengthFieldLength, initialBytesToStrip: lengthFieldLength }),
+ *     new LengthFieldFrameEncoder({ lengthFieldLength }),
+ *   ],
+ * });
+ * channel.writeOutbound(new Uint8Array([10, 11, 12]));
+ * channel.writeInbound(channel.readOutbound());
+ * assertEquals(channel.readInbound(), new Uint8Array([10, 11, 12]));
+ * ```
+ */
 export type LengthFieldBytes = 1 | 2 | 3 | 4 | 8;
 
-/** Options of a {@linkcode LengthFieldFrameDecoder}; names and arithmetic are Netty's. */
+/**
+ * Options of a {@linkcode LengthFieldFrameDecoder}; names and arithmetic are
+ * Netty's.
+ *
+ * @example A header of type and length, where the length counts the header
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { EmbeddedChannel, LengthFieldFrameDecoder, type LengthFieldFrameDecoderOptions } from "@longlink/pipeline";
+ *
+ * const options: LengthFieldFrameDecoderOptions = {
+ *   maxFrameBytes: 4_096,
+ *   lengthFieldOffset: 1, // after the type
+ *   lengthFieldLength: 2,
+ *   lengthAdjustment: -3,
+ * };
+ * const channel = new EmbeddedChannel({ handlers: [new LengthFieldFrameDecoder(options)] });
+ * channel.writeInbound(new Uint8Array([7, 0, 5, 10, 11, 7, 0]));
+ * assertEquals(channel.drainInbound(), [new Uint8Array([7, 0, 5, 10, 11])]);
+ * ```
+ */
 export interface LengthFieldFrameDecoderOptions {
   /**
    * The longest frame that is accepted, in bytes with its header, 1 to

@@ -13,7 +13,21 @@ import {
 } from "./_frame_checks.ts";
 import type { LengthFieldBytes } from "./length_field_frame_decoder.ts";
 
-/** Options of a {@linkcode LengthFieldFrameEncoder}; names and arithmetic are Netty's. */
+/**
+ * Options of a {@linkcode LengthFieldFrameEncoder}; names and arithmetic are
+ * Netty's.
+ *
+ * @example Four bytes, least significant first, that count themselves
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { EmbeddedChannel, LengthFieldFrameEncoder, type LengthFieldFrameEncoderOptions } from "@longlink/pipeline";
+ *
+ * const options: LengthFieldFrameEncoderOptions = { littleEndian: true, lengthIncludesLengthField: true };
+ * const channel = new EmbeddedChannel({ handlers: [new LengthFieldFrameEncoder(options)] });
+ * channel.writeOutbound(new Uint8Array([10, 11]));
+ * assertEquals(channel.readOutbound(), new Uint8Array([6, 0, 0, 0, 10, 11]));
+ * ```
+ */
 export interface LengthFieldFrameEncoderOptions {
   /** The longest frame that may be written, in bytes without its length field, 1 to 2^32 - 1. Default: 1,048,576. */
   readonly maxFrameBytes?: number;

@@ -13,7 +13,20 @@ import { encodeMessagePack } from "./_msgpack_encode.ts";
 import { scanMessagePack } from "./_msgpack_scan.ts";
 import type { SessionLostEvent } from "./session/session_event.ts";
 
-/** Options of a {@linkcode MessagePackCodec}. */
+/**
+ * Options of a {@linkcode MessagePackCodec}.
+ *
+ * @example Messages that are never deep
+ * ```ts
+ * import { assertThrows } from "@std/assert";
+ * import { DecodeError, EmbeddedChannel, MessagePackCodec, type MessagePackCodecOptions } from "@longlink/pipeline";
+ *
+ * const options: MessagePackCodecOptions = { maxDepth: 2 };
+ * const channel = new EmbeddedChannel({ handlers: [new MessagePackCodec(options)] });
+ * channel.writeInbound(new Uint8Array([0x91, 0x91, 1])); // [[1]]
+ * assertThrows(() => channel.writeInbound(new Uint8Array([0x91, 0x91, 0x91, 1])), DecodeError); // [[[1]]]
+ * ```
+ */
 export interface MessagePackCodecOptions {
   /** How deep arrays and objects may be nested, both ways, 1 to 512. Default: 64. */
   readonly maxDepth?: number;

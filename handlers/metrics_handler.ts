@@ -27,7 +27,30 @@ import { type Role, roleOf, WireMeter } from "./_wire_meter.ts";
 
 export type * from "./_meter.ts";
 
-/** Options of {@linkcode MetricsHandler}. */
+/**
+ * Options of {@linkcode MetricsHandler}.
+ *
+ * @example A server's sessions and limits are measured as well
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { ConnectionLimitHandler, SessionRegistry } from "@longlink/pipeline";
+ * import { type MetricMeter, type MetricObserver, MetricsHandler } from "@longlink/pipeline/metrics";
+ *
+ * let collect = (_observer: MetricObserver) => {};
+ * const make = (name: string) => ({ name, add() {}, record() {} });
+ * const meter: MetricMeter = { // in an application: import { metrics } from "@opentelemetry/api"
+ *   createCounter: make, createHistogram: make,
+ *   createObservableGauge: make, createObservableCounter: make, createObservableUpDownCounter: make,
+ *   addBatchObservableCallback: (callback) => void (collect = callback),
+ * };
+ * const sessions = new SessionRegistry();
+ * const connections = new ConnectionLimitHandler();
+ * new MetricsHandler({ meterProvider: { getMeter: () => meter }, sessions, connections });
+ * const names = new Set<string>();
+ * collect({ observe: ({ name }) => names.add(name) });
+ * assertEquals(names.has("longlink.server.session.count") && names.has("longlink.server.refusals"), true);
+ * ```
+ */
 export interface MetricsHandlerOptions {
   /**
    * Gives the meter: the `metrics` of `@opentelemetry/api` once its SDK has

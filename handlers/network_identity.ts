@@ -7,13 +7,39 @@
 import { ipv6Prefix } from "./_ipv6_prefix.ts";
 import { textHash } from "./_text_hash.ts";
 
-/** What is looked at of a channel. */
+/**
+ * What is looked at of a channel.
+ *
+ * @example A channel is one
+ * ```ts
+ * import { assertEquals, assertNotEquals } from "@std/assert";
+ * import { EmbeddedChannel, type LocalEnd, networkIdentity } from "@longlink/pipeline";
+ *
+ * const identityOf = (end: LocalEnd) => networkIdentity(end, undefined);
+ * assertEquals(identityOf(new EmbeddedChannel()), "default"); // it has no address
+ * assertNotEquals(identityOf({ localAddress: "tcp://[2001:db8::1]:50000" }), "default");
+ * ```
+ */
 export interface LocalEnd {
   /** This end's address, as the transport gives it; empty where it gives none. */
   readonly localAddress: string;
 }
 
-/** What is looked at of a browser's `navigator.connection` (Network Information API). */
+/**
+ * What is looked at of a browser's `navigator.connection` (Network Information
+ * API).
+ *
+ * @example As a browser tells it, or does not
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { type ConnectionInfo, networkIdentity } from "@longlink/pipeline";
+ *
+ * const identityOf = (connection: ConnectionInfo) => networkIdentity({ localAddress: "" }, connection);
+ * assertEquals(identityOf({ type: "wifi" }), "wifi");
+ * assertEquals(identityOf({ type: "unknown" }), "default");
+ * assertEquals(identityOf({}), "default"); // Chrome on a desktop
+ * ```
+ */
 export interface ConnectionInfo {
   /** `wifi`, `cellular`, `ethernet` ...; undefined where the browser does not tell. */
   readonly type?: string;

@@ -14,18 +14,33 @@ import type { IdleStateEvent } from "./idle_state_handler.ts";
 import { Prober } from "./_prober.ts";
 import { takesHeartbeats } from "./_stray_heartbeat.ts";
 
-/** Options of {@linkcode ProbeHandler}. */
+/**
+ * Options of {@linkcode ProbeHandler}.
+ *
+ * @example As fast as the peer allows, and no longer than half an hour of silence
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { EmbeddedChannel, keepAlive, ProbeHandler, type ProbeOptions } from "@longlink/pipeline";
+ *
+ * const wire = () => keepAlive().slice(0, 5); // from the IdleStateHandler to heartbeat decoder and encoder
+ * const options: ProbeOptions = { scoutHandlers: wire, maxMs: 1_800_000, precisionMs: 5_000, parallel: 8 };
+ * const probe = new ProbeHandler(options);
+ * const channel = new EmbeddedChannel({ handlers: [...wire(), probe] });
+ * assertEquals(probe.snapshot()?.parallel, 8);
+ * await channel.close();
+ * ```
+ */
 export interface ProbeOptions {
   /**
    * Makes the handlers of a second link: those of the main one, from the
    * IdleStateHandler to heartbeat decoder and encoder, anew by each call.
    */
   readonly scoutHandlers: () => ChannelHandler[];
-  /** The first idle time to try, in ms, 1,000 or more. Default: 28,000. */
+  /** The first idle time to try, in ms, 1,000 to 6,553,550. Default: 28,000. */
   readonly startMs?: number;
-  /** The longest idle time to try, in ms, above `startMs`, at most 13,107,100. Default: 7,200,000 (2 h). */
+  /** The longest idle time to try, in ms, 1.1 times `startMs` to 13,107,100. Default: 7,200,000 (2 h). */
   readonly maxMs?: number;
-  /** How wide the bracket may stay, in ms, 0 or more. Default: 0. */
+  /** How wide the bracket may stay, in ms, 0 to 13,107,100. Default: 0. */
   readonly precisionMs?: number;
   /** How wide it may stay as a fraction of its lower end, 0 to 1; the wider of both counts. Default: 0.02. */
   readonly precision?: number;
@@ -33,7 +48,27 @@ export interface ProbeOptions {
   readonly parallel?: number;
 }
 
-/** A trial that runs. */
+/**
+ * A trial that runs.
+ *
+ * @example How much longer it takes
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { EmbeddedChannel, Heartbeat, IdleStateHandler, ProbeHandler, type RunningTrial } from "@longlink/pipeline";
+ *
+ * const line = ({ idleMs, leftMs }: RunningTrial) => `${idleMs / 1_000} s of silence, ${leftMs / 1_000} s left`;
+ * const probe = new ProbeHandler({ scoutHandlers: () => [new IdleStateHandler()] });
+ * const channel = new EmbeddedChannel({ active: false, handlers: [new IdleStateHandler(), probe] });
+ * channel.connect("embedded://peer");
+ * for (let i = 0; i < 3; i++) { // the link is stable once three beats were answered
+ *   const { sequence } = channel.readOutbound() as Heartbeat;
+ *   channel.writeInbound(new Heartbeat("pong", { sequence }));
+ * }
+ * channel.advanceBy(3_000);
+ * assertEquals(probe.snapshot()!.running.map(line), ["28 s of silence, 25 s left"]);
+ * await channel.close();
+ * ```
+ */
 export interface RunningTrial {
   /** The idle time under test, ms. */
   readonly idleMs: number;
@@ -43,7 +78,27 @@ export interface RunningTrial {
   readonly isSuspect: boolean;
 }
 
-/** What a probe knows and does; for a screen. */
+/**
+ * What a probe knows and does; for a screen.
+ *
+ * @example A line for the terminal
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { EmbeddedChannel, Heartbeat, IdleStateHandler, ProbeHandler, type ProbeSnapshot } from "@longlink/pipeline";
+ *
+ * const line = ({ bracket, running, direction }: ProbeSnapshot) =>
+ *   `${bracket.loMs / 1_000} s survived, ${running.length} being tried (${direction})`;
+ * const probe = new ProbeHandler({ scoutHandlers: () => [new IdleStateHandler()] });
+ * const channel = new EmbeddedChannel({ active: false, handlers: [new IdleStateHandler(), probe] });
+ * channel.connect("embedded://peer");
+ * for (let i = 0; i < 3; i++) { // the link is stable once three beats were answered
+ *   const { sequence } = channel.readOutbound() as Heartbeat;
+ *   channel.writeInbound(new Heartbeat("pong", { sequence }));
+ * }
+ * assertEquals(line(probe.snapshot()!), "0 s survived, 1 being tried (client)");
+ * await channel.close();
+ * ```
+ */
 export interface ProbeSnapshot {
   /** What is proven of the network. */
   readonly bracket: Bracket;
@@ -67,10 +122,58 @@ export interface ProbeSnapshot {
  * - `bracketed`: the idle timeout lies in a bracket as narrow as asked for.
  * - `neverFailed`: the longest idle time survived.
  * - `gaveUp`: too many trials in a row said nothing; their verdicts tell why.
+ *
+ * @example What a tool says at the end
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { answerKeepAlive, Bootstrap, keepAlive, ServerBootstrap, VirtualEventLoop } from "@longlink/pipeline";
+ * import { type ProbeDoneEvent, ProbeHandler, type ProbeOutcome } from "@longlink/pipeline";
+ * import { memory } from "@longlink/pipeline/transports/memory";
+ *
+ * const [loop, transport] = [new VirtualEventLoop(), memory()];
+ * await new ServerBootstrap({ transport, loop, pipeline: (p) => p.addLast(...answerKeepAlive()) }).listen("memory://chat");
+ * const wire = () => keepAlive().slice(0, 5); // from the IdleStateHandler to heartbeat decoder and encoder
+ * const probe = new ProbeHandler({ scoutHandlers: wire, maxMs: 40_000 });
+ * const words: Record<ProbeOutcome, string> = { bracketed: "found", neverFailed: "above 40 s", gaveUp: "unknown" };
+ * let line = "";
+ * const say = {
+ *   userEventTriggered: (_context: unknown, event: unknown) => {
+ *     const { type, outcome } = event as ProbeDoneEvent;
+ *     if (type === "probeDone") line = words[outcome];
+ *   },
+ * };
+ * await new Bootstrap({ transport, loop, pipeline: (p) => p.addLast(...wire(), probe, say) }).connect("memory://chat");
+ * await loop.advanceByAsync(300_000);
+ * assertEquals(line, "above 40 s");
+ * ```
  */
 export type ProbeOutcome = "bracketed" | "neverFailed" | "gaveUp";
 
-/** The probe has ended; {@linkcode ProbeHandler.snapshot} has its result. */
+/**
+ * The probe has ended; {@linkcode ProbeHandler.snapshot} has its result.
+ *
+ * @example Waiting for the end of a probe
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { answerKeepAlive, Bootstrap, keepAlive, ServerBootstrap, VirtualEventLoop } from "@longlink/pipeline";
+ * import { type ProbeDoneEvent, ProbeHandler } from "@longlink/pipeline";
+ * import { memory } from "@longlink/pipeline/transports/memory";
+ *
+ * const [loop, transport] = [new VirtualEventLoop(), memory()];
+ * await new ServerBootstrap({ transport, loop, pipeline: (p) => p.addLast(...answerKeepAlive()) }).listen("memory://chat");
+ * const wire = () => keepAlive().slice(0, 5); // from the IdleStateHandler to heartbeat decoder and encoder
+ * const probe = new ProbeHandler({ scoutHandlers: wire, maxMs: 40_000 });
+ * const { promise, resolve } = Promise.withResolvers<ProbeDoneEvent>();
+ * const end = {
+ *   userEventTriggered: (_context: unknown, event: unknown) => {
+ *     if ((event as ProbeDoneEvent).type === "probeDone") resolve(event as ProbeDoneEvent);
+ *   },
+ * };
+ * await new Bootstrap({ transport, loop, pipeline: (p) => p.addLast(...wire(), probe, end) }).connect("memory://chat");
+ * await loop.advanceByAsync(300_000);
+ * assertEquals((await promise).outcome, "neverFailed"); // nothing forgets in memory
+ * ```
+ */
 export interface ProbeDoneEvent {
   /** Tells this event from others. */
   readonly type: "probeDone";
@@ -78,7 +181,21 @@ export interface ProbeDoneEvent {
   readonly outcome: ProbeOutcome;
 }
 
-/** Options, checked and complete. */
+/**
+ * Options, checked and complete.
+ *
+ * @example As a tool has them that takes all from its flags
+ * ```ts
+ * import { assertThrows } from "@std/assert";
+ * import { IdleStateHandler, ProbeHandler, type ProbeSettings } from "@longlink/pipeline";
+ *
+ * const settings: ProbeSettings = {
+ *   scoutHandlers: () => [new IdleStateHandler()],
+ *   startMs: 28_000, maxMs: 600_000, precisionMs: 0, precision: 2, parallel: 1,
+ * };
+ * assertThrows(() => new ProbeHandler(settings), RangeError, "precision must be from 0 to 1, got 2");
+ * ```
+ */
 export type ProbeSettings = Required<ProbeOptions>;
 
 /**

@@ -8,7 +8,22 @@ import type { ChannelHandler, ChannelHandlerContext, Timer } from "../pipeline/m
 import { endLink } from "./_go_away.ts";
 import { LimitError } from "./limit_error.ts";
 
-/** Options of {@linkcode RateLimitHandler}. */
+/**
+ * Options of {@linkcode RateLimitHandler}.
+ *
+ * @example A peer that floods is sent away
+ * ```ts
+ * import { assertEquals, assertThrows } from "@std/assert";
+ * import { EmbeddedChannel, LimitError, RateLimitHandler, type RateLimitOptions } from "@longlink/pipeline";
+ *
+ * const options: RateLimitOptions = { framesPerSecond: 1, burstFrames: 2, policy: "close" };
+ * const channel = new EmbeddedChannel({ handlers: [new RateLimitHandler(options)] });
+ * const frame = new Uint8Array(100);
+ * channel.writeInbound(frame, frame);
+ * assertThrows(() => channel.writeInbound(frame), LimitError, "burstFrames is 2");
+ * assertEquals(channel.state, "closed");
+ * ```
+ */
 export interface RateLimitOptions {
   /** How many frames a peer may send in a second in the long run, above 0; Infinity for no limit. Default: 1,000. */
   readonly framesPerSecond?: number;
@@ -95,7 +110,7 @@ export class RateLimitHandler implements ChannelHandler {
    * Makes a handler with full buckets.
    *
    * @param options The limits.
-   * @throws {RangeError} If a number is out of range.
+   * @throws {RangeError} If a number is out of range, or there is no such policy.
    */
   constructor(options?: RateLimitOptions) {
     this.#settings = options === undefined ? DEFAULTS : settingsOf(options);

@@ -8,7 +8,25 @@ import type { ChannelHandler } from "../pipeline/mod.ts";
 import { networkIdentity } from "./network_identity.ts";
 import { PlatformEventsHandler, type PlatformNews } from "./_platform_events.ts";
 
-/** The part of React Native's `AppState` that is used. */
+/**
+ * The part of React Native's `AppState` that is used.
+ *
+ * @example `AppState` is one as it is
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { AdaptiveIntervalHandler, EmbeddedChannel, keepAlive } from "@longlink/pipeline";
+ * import { type ReactNativeAppState, reactNativeEvents } from "@longlink/pipeline";
+ *
+ * // import { AppState } from "react-native";
+ * const AppState: ReactNativeAppState = {
+ *   currentState: "active",
+ *   addEventListener: () => ({ remove() {} }),
+ * };
+ * const channel = new EmbeddedChannel({ handlers: [...keepAlive(), reactNativeEvents({ AppState })] });
+ * assertEquals(channel.pipeline.get(AdaptiveIntervalHandler)?.snapshot()?.phase, "foreground");
+ * await channel.close();
+ * ```
+ */
 export interface ReactNativeAppState {
   /** `active`, `background`, or a state in between; null at first. */
   readonly currentState: string | null;
@@ -16,7 +34,23 @@ export interface ReactNativeAppState {
   addEventListener(type: "change", listener: (state: string) => void): { remove(): void };
 }
 
-/** What is used of the state that `@react-native-community/netinfo` tells. */
+/**
+ * What is used of the state that `@react-native-community/netinfo` tells.
+ *
+ * @example A cellular network, known by its carrier
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { EmbeddedChannel, reactNativeEvents, type ReactNativeNetInfoState } from "@longlink/pipeline";
+ *
+ * const state: ReactNativeNetInfoState = { type: "cellular", isConnected: true, details: { carrier: "Example" } };
+ * const events = reactNativeEvents({
+ *   AppState: { currentState: "active", addEventListener: () => ({ remove() {} }) },
+ *   NetInfo: { addEventListener: (listener) => (listener(state), () => {}) },
+ * });
+ * new EmbeddedChannel({ handlers: [events] });
+ * assertEquals(events.network(), "cellular-Example");
+ * ```
+ */
 export interface ReactNativeNetInfoState {
   /** `wifi`, `cellular`, `none`, `unknown` ... */
   readonly type: string;
@@ -26,13 +60,43 @@ export interface ReactNativeNetInfoState {
   readonly details: object | null;
 }
 
-/** The part of `@react-native-community/netinfo`'s default export that is used. */
+/**
+ * The part of `@react-native-community/netinfo`'s default export that is used.
+ *
+ * @example `NetInfo` is one as it is
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { EmbeddedChannel, reactNativeEvents, type ReactNativeNetInfo, ReconnectHandler } from "@longlink/pipeline";
+ *
+ * // import NetInfo from "@react-native-community/netinfo";
+ * const NetInfo: ReactNativeNetInfo = {
+ *   addEventListener: (listener) => (listener({ type: "none", isConnected: false, details: null }), () => {}),
+ * };
+ * const AppState = { currentState: "active", addEventListener: () => ({ remove() {} }) };
+ * const reconnect = new ReconnectHandler();
+ * const handlers = [reconnect, reactNativeEvents({ AppState, NetInfo })];
+ * new EmbeddedChannel({ active: false, handlers }).connect("embedded://peer");
+ * assertEquals(reconnect.state, "offline");
+ * ```
+ */
 export interface ReactNativeNetInfo {
   /** Adds a listener, which is told the state at first and when it changes. */
   addEventListener(listener: (state: ReactNativeNetInfoState) => void): () => void;
 }
 
-/** Options of {@linkcode reactNativeEvents}. */
+/**
+ * Options of {@linkcode reactNativeEvents}.
+ *
+ * @example Without NetInfo all networks are one
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { reactNativeEvents, type ReactNativeEventsOptions } from "@longlink/pipeline";
+ *
+ * const AppState = { currentState: "active", addEventListener: () => ({ remove() {} }) };
+ * const options: ReactNativeEventsOptions = { AppState };
+ * assertEquals(reactNativeEvents(options).network(), "default");
+ * ```
+ */
 export interface ReactNativeEventsOptions {
   /** `AppState` of `react-native`. */
   readonly AppState: ReactNativeAppState;
@@ -40,7 +104,26 @@ export interface ReactNativeEventsOptions {
   readonly NetInfo?: ReactNativeNetInfo;
 }
 
-/** A handler that tells what its platform knows. */
+/**
+ * A handler that tells what its platform knows.
+ *
+ * @example Its network goes to `keepAlive()`
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { AdaptiveIntervalHandler, EmbeddedChannel, keepAlive, type PlatformEvents, weChatEvents } from "@longlink/pipeline";
+ *
+ * const wx = { // in a mini-program there is one
+ *   onAppShow() {},
+ *   onAppHide() {},
+ *   onNetworkStatusChange() {},
+ *   getNetworkType: ({ success }: { success: (result: unknown) => void }) => success({ networkType: "5g" }),
+ * };
+ * const events: PlatformEvents = weChatEvents(wx);
+ * const channel = new EmbeddedChannel({ handlers: [events, ...keepAlive({ network: events.network })] });
+ * assertEquals(channel.pipeline.get(AdaptiveIntervalHandler)?.snapshot()?.network, "cellular");
+ * await channel.close();
+ * ```
+ */
 export interface PlatformEvents extends ChannelHandler {
   /**
    * Tells which network is in use: what the option `network` of `keepAlive()`

@@ -9,6 +9,7 @@ import {
   type ChannelHandler,
   type ChannelHandlerContext,
   type ChannelPromise,
+  type HalfCloseEvent,
   type LinkDownEvent,
   type LinkUpEvent,
 } from "../pipeline/mod.ts";
@@ -79,7 +80,7 @@ export class SessionHandler implements ChannelHandler {
    *
    * @param options Limits, store.
    * @throws {RangeError} If a number is out of range.
-   * @throws {TypeError} If the policy of the queue is one that drops messages, or the name is empty.
+   * @throws {TypeError} If the policy of the queue is one that drops messages, there is no such `writes`, or the name is empty.
    */
   constructor(options: SessionOptions = {}) {
     this.#settings = clientSettings(options);
@@ -203,8 +204,10 @@ export class SessionHandler implements ChannelHandler {
 
   /** Tells the application of a link when the session is up on it, and not before. */
   userEventTriggered(context: ChannelHandlerContext, event: unknown): void {
-    const type = (event as LinkUpEvent | LinkDownEvent | ReconnectFailedEvent | undefined)?.type;
-    if (type === "linkUp" || (type === "linkDown" && !this.#isShown)) return;
+    const type = (event as HalfCloseEvent | LinkUpEvent | LinkDownEvent | ReconnectFailedEvent | undefined)
+      ?.type;
+    // A session's frames go both ways to its end: half a link is of no use to it.
+    if (type === "linkUp" || type === "halfClose" || (type === "linkDown" && !this.#isShown)) return;
     context.fireUserEventTriggered(event);
     // No link will come any more, and the channel is closed from nearer to the head.
     if (type === "reconnectFailed") this.#giveUp(context);

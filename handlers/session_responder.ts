@@ -10,6 +10,7 @@ import {
   type ChannelHandlerContext,
   type ChannelPromise,
   type DrainEvent,
+  type HalfCloseEvent,
   LinkDownError,
   type LinkDownEvent,
   type LinkUpEvent,
@@ -182,10 +183,11 @@ export class SessionResponder implements ChannelHandler {
 
   /** Tells the application of a link when it is its own, and not before. */
   userEventTriggered(context: ChannelHandlerContext, event: unknown): void {
-    const known = event as LinkUpEvent | LinkDownEvent | DrainEvent;
+    const known = event as LinkUpEvent | LinkDownEvent | DrainEvent | HalfCloseEvent;
     const state = this.#state;
     switch (known?.type) {
       case "linkUp":
+      case "halfClose": // a session's frames go both ways to its end
         return;
       case "linkDown":
         this.#downEvent = known;

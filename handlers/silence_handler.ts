@@ -7,6 +7,7 @@
 import type {
   ChannelHandler,
   ChannelHandlerContext,
+  HalfCloseEvent,
   LateNotice,
   LinkDownReason,
   Timer,
@@ -17,7 +18,24 @@ import { idleStateOf } from "./_idle_state.ts";
 import type { IdleStateEvent, IdleStateHandler } from "./idle_state_handler.ts";
 import type { NetworkEvent } from "./keep_alive_event.ts";
 
-/** Options of a {@linkcode SilenceHandler}. */
+/**
+ * Options of a {@linkcode SilenceHandler}.
+ *
+ * @example A peer that says something every 30 s
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { EmbeddedChannel, keepAliveUnder, type SilenceOptions } from "@longlink/pipeline";
+ *
+ * const options: SilenceOptions = { longestSilenceMs: 35_000 };
+ * const channel = new EmbeddedChannel({ handlers: keepAliveUnder(undefined, options) });
+ * channel.advanceBy(30_000);
+ * channel.writeInbound("tick");
+ * channel.advanceBy(34_999);
+ * assertEquals(channel.state, "active");
+ * channel.advanceBy(1);
+ * assertEquals(channel.state, "closed");
+ * ```
+ */
 export interface SilenceOptions {
   /**
    * The longest silence of the peer that a link may have which lives, in ms, 1
@@ -113,11 +131,13 @@ export class SilenceHandler implements ChannelHandler {
 
   /** Follows the network, what the peer says of its pings, and its silence. */
   userEventTriggered(context: ChannelHandlerContext, event: unknown): void {
-    const known = event as IdleStateEvent | NetworkEvent | ServerPingsEvent;
+    const known = event as IdleStateEvent | NetworkEvent | ServerPingsEvent | HalfCloseEvent;
     switch (known?.type) {
       case "idle":
         if (context.channel.isActive) this.#silent(context);
         return;
+      case "halfClose":
+        return; // a peer that has ended its direction is silent for good
       case "serverPings":
         this.#expect(known.longestSilenceMs);
         break;
@@ -166,7 +186,7 @@ export class SilenceHandler implements ChannelHandler {
     this.#doubt?.cancel();
     this.#doubt = loop.schedule(DOUBT_MS, () => {
       this.#doubt = undefined;
-      if (this.#idleState!.lastReadMs <= sinceMs) {
+      if (this.#idleState!.lastReadMs <= sinceMs && !context.channel.isPaused) {
         this.#drop(context, "networkChanged", `${reason}, and nothing came for ${DOUBT_MS} ms`);
       }
     });

@@ -10,7 +10,19 @@ import { FrameDecoder } from "./_frame_decoder.ts";
 import { checkMaxFrameBytes, DEFAULT_MAX_FRAME_BYTES } from "./_frame_checks.ts";
 import type { Framing } from "./_partial_frame.ts";
 
-/** Options of a {@linkcode VarintFrameDecoder}. */
+/**
+ * Options of a {@linkcode VarintFrameDecoder}.
+ *
+ * @example Commands are short
+ * ```ts
+ * import { assertThrows } from "@std/assert";
+ * import { DecodeError, EmbeddedChannel, VarintFrameDecoder, type VarintFrameDecoderOptions } from "@longlink/pipeline";
+ *
+ * const options: VarintFrameDecoderOptions = { maxFrameBytes: 100 };
+ * const channel = new EmbeddedChannel({ handlers: [new VarintFrameDecoder(options)] });
+ * assertThrows(() => channel.writeInbound(new Uint8Array([101])), DecodeError, "101 is above maxFrameBytes 100");
+ * ```
+ */
 export interface VarintFrameDecoderOptions {
   /** The longest frame that is accepted, in bytes without its prefix, 1 to 2^32 - 1. Default: 1,048,576. */
   readonly maxFrameBytes?: number;

@@ -7,7 +7,19 @@
 import type { ChannelHandler, ChannelHandlerContext, ChannelPromise } from "../pipeline/mod.ts";
 import { checkMaxFrameBytes, DEFAULT_MAX_FRAME_BYTES, needsHeader } from "./_frame_checks.ts";
 
-/** Options of a {@linkcode VarintFrameEncoder}. */
+/**
+ * Options of a {@linkcode VarintFrameEncoder}.
+ *
+ * @example What the peer would not take fails here
+ * ```ts
+ * import { assertThrows } from "@std/assert";
+ * import { EmbeddedChannel, VarintFrameEncoder, type VarintFrameEncoderOptions } from "@longlink/pipeline";
+ *
+ * const options: VarintFrameEncoderOptions = { maxFrameBytes: 100 };
+ * const channel = new EmbeddedChannel({ handlers: [new VarintFrameEncoder(options)] });
+ * assertThrows(() => channel.writeOutbound(new Uint8Array(101)), RangeError);
+ * ```
+ */
 export interface VarintFrameEncoderOptions {
   /** The longest frame that may be written, in bytes without its prefix, 1 to 2^32 - 1. Default: 1,048,576. */
   readonly maxFrameBytes?: number;

@@ -7,7 +7,27 @@
 import { PlatformEventsHandler } from "./_platform_events.ts";
 import type { PlatformEvents } from "./react_native_events_handler.ts";
 
-/** What a mini-program tells of the network. */
+/**
+ * What a mini-program tells of the network.
+ *
+ * @example From Wi-Fi to a cellular network
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { EmbeddedChannel, weChatEvents, type WeChatNetworkStatus } from "@longlink/pipeline";
+ *
+ * let networkIs = (_status: WeChatNetworkStatus) => {};
+ * const events = weChatEvents({ // in a mini-program: wx
+ *   onAppShow() {},
+ *   onAppHide() {},
+ *   onNetworkStatusChange: (listener) => void (networkIs = listener),
+ * });
+ * new EmbeddedChannel({ handlers: [events] });
+ * networkIs({ isConnected: true, networkType: "wifi" });
+ * assertEquals(events.network(), "wifi");
+ * networkIs({ isConnected: true, networkType: "5g" });
+ * assertEquals(events.network(), "cellular");
+ * ```
+ */
 export interface WeChatNetworkStatus {
   /** Whether there is one. */
   readonly isConnected: boolean;
@@ -15,7 +35,25 @@ export interface WeChatNetworkStatus {
   readonly networkType: string;
 }
 
-/** The part of a mini-program's global object (`wx`, `uni`, `qq`, `tt`) that is used. */
+/**
+ * The part of a mini-program's global object (`wx`, `uni`, `qq`, `tt`) that is
+ * used.
+ *
+ * @example In another host than WeChat
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { AdaptiveIntervalHandler, EmbeddedChannel, keepAlive, type WeChatApp, weChatEvents } from "@longlink/pipeline";
+ *
+ * const uni: WeChatApp = { // uni-app has one with this name; some hosts cannot take listeners off
+ *   onAppShow() {},
+ *   onAppHide() {},
+ *   onNetworkStatusChange() {},
+ * };
+ * const channel = new EmbeddedChannel({ handlers: [...keepAlive(), weChatEvents(uni)] });
+ * assertEquals(channel.pipeline.get(AdaptiveIntervalHandler)?.snapshot()?.phase, "foreground");
+ * await channel.close();
+ * ```
+ */
 export interface WeChatApp {
   /** Adds a listener: the mini-program is shown. */
   onAppShow(listener: () => void): unknown;

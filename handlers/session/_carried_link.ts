@@ -38,6 +38,10 @@ export class CarriedLink implements Link {
     return this.#carrier.channel.remoteAddress;
   }
 
+  get isPaused(): boolean {
+    return this.#carrier.channel.isPaused;
+  }
+
   open(sink: LinkSink): void {
     this.#sink = sink;
   }

@@ -6,7 +6,21 @@
 
 import { checkedCount, checkedMs } from "../_checks.ts";
 
-/** How much may be unacknowledged. */
+/**
+ * How much may be unacknowledged.
+ *
+ * @example No more than two messages ahead of the server
+ * ```ts
+ * import { assertRejects } from "@std/assert";
+ * import { EmbeddedChannel, QueueFullError, SessionHandler, type SessionQueueLimits } from "@longlink/pipeline";
+ *
+ * const queue: SessionQueueLimits = { maxMessages: 2, maxBytes: 65_536 };
+ * const channel = new EmbeddedChannel({ handlers: [new SessionHandler({ queue })] });
+ * channel.write(new Uint8Array([1]));
+ * channel.write(new Uint8Array([2]));
+ * await assertRejects(async () => await channel.write(new Uint8Array([3])), QueueFullError, "3 messages");
+ * ```
+ */
 export interface SessionQueueLimits {
   /** The most messages, 1 to 65,535. Default: 1,000. */
   readonly maxMessages?: number;
@@ -20,7 +34,28 @@ export interface SessionQueueLimits {
   readonly policy?: "reject" | "block";
 }
 
-/** Options that both sides of a session have. */
+/**
+ * Options that both sides of a session have.
+ *
+ * @example A write is done when the server's application is done with it
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { EmbeddedChannel, SessionHandler, SessionRegistry, SessionResponder, type SessionLimits } from "@longlink/pipeline";
+ *
+ * const limits: SessionLimits = { writes: "acknowledged", acknowledgeWithinMs: 0 };
+ * const sessions = new SessionRegistry(limits);
+ * const client = new EmbeddedChannel({ handlers: [new SessionHandler(limits)] });
+ * const server = new EmbeddedChannel({ handlers: [new SessionResponder({ sessions })] });
+ * const write = client.writeAndFlush(new Uint8Array([1]));
+ * server.writeInbound(...client.drainOutbound());
+ * client.writeInbound(...server.drainOutbound()); // the session is open
+ * server.writeInbound(...client.drainOutbound()); // the message
+ * assertEquals(write.isDone, false);
+ * server.advanceBy(0);
+ * client.writeInbound(...server.drainOutbound()); // its acknowledgement
+ * await write;
+ * ```
+ */
 export interface SessionLimits {
   /** How much may be written that the peer has not acknowledged. */
   readonly queue?: SessionQueueLimits;
@@ -48,7 +83,7 @@ export interface SessionSettings {
  * Checks the options.
  *
  * @throws {RangeError} If a number is out of range.
- * @throws {TypeError} If the policy is none of the two: a session drops no message.
+ * @throws {TypeError} If the policy is none of the two (a session drops no message), or `writes` is.
  */
 export function sessionSettings(action: string, options: SessionLimits): SessionSettings {
   const { maxMessages = 1_000, maxBytes = 1024 * 1024, policy = "reject" } = options.queue ?? {};

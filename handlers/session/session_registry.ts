@@ -11,11 +11,31 @@ import type { SessionStore } from "../stores/session_store.ts";
 import type { SessionHome } from "./_session_home.ts";
 import { type SessionLimits, type SessionSettings, sessionSettings } from "./_session_settings.ts";
 
-/** Options of a {@linkcode SessionRegistry}. */
+/**
+ * Options of a {@linkcode SessionRegistry}.
+ *
+ * @example Sessions are kept for an hour
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { EmbeddedChannel, SessionHandler, SessionRegistry, type SessionRegistryOptions } from "@longlink/pipeline";
+ * import { SessionResponder } from "@longlink/pipeline";
+ *
+ * const options: SessionRegistryOptions = { retentionMs: 3_600_000, maxSessions: 1_000 };
+ * const sessions = new SessionRegistry(options);
+ * const client = new EmbeddedChannel({ handlers: [new SessionHandler()] });
+ * const server = new EmbeddedChannel({ handlers: [new SessionResponder({ sessions })] });
+ * server.writeInbound(...client.drainOutbound());
+ * server.loseLink();
+ * server.advanceBy(3_599_999);
+ * assertEquals(sessions.away, 1);
+ * server.advanceBy(1);
+ * assertEquals(sessions.expired, 1);
+ * ```
+ */
 export interface SessionRegistryOptions extends SessionLimits {
   /** Where sessions are kept, so that they outlive the process. Default: they end with it. */
   readonly store?: SessionStore;
-  /** How long a session is kept without a link, in ms, 1 to 30 days. Default: 600,000 (10 min). */
+  /** How long a session is kept without a link, in ms, 1 to 2,592,000,000 (30 days). Default: 600,000 (10 min). */
   readonly retentionMs?: number;
   /** How many sessions there may be at once, with a link or without, 1 or more. Default: 100,000. */
   readonly maxSessions?: number;
@@ -34,13 +54,13 @@ export interface SessionRegistryOptions extends SessionLimits {
   readonly isSameClient?: (opened: unknown, resumed: unknown) => boolean;
   /**
    * How long a link may say nothing before the application sees it as one
-   * without a session, in ms, above 0. A client with a session speaks at once.
+   * without a session, in ms, 1 to 3,600,000. A client with a session speaks at once.
    * Default: 1,000.
    */
   readonly firstFrameMs?: number;
-  /** How long `close()` waits for what is not acknowledged, in ms, 0 or more. Default: 2,000. */
+  /** How long `close()` waits for what is not acknowledged, in ms, 0 to 3,600,000. Default: 2,000. */
   readonly closeTimeoutMs?: number;
-  /** How long a client that found no room is asked to stay away, in ms, 0 or more. Default: 5,000. */
+  /** How long a client that found no room is asked to stay away, in ms, 0 to 3,600,000. Default: 5,000. */
   readonly comeBackMs?: number;
 }
 
@@ -118,7 +138,7 @@ export class SessionRegistry {
    *
    * @param options Store, limits.
    * @throws {RangeError} If a number is out of range.
-   * @throws {TypeError} If the policy of the queue is one that drops messages.
+   * @throws {TypeError} If the policy of the queue is one that drops messages, or there is no such `writes`.
    */
   constructor(options: SessionRegistryOptions = {}) {
     const settings = settingsOf(options);

@@ -9,11 +9,13 @@
 
 import { build, type Plugin } from "esbuild";
 import { createRequire } from "node:module";
+import { join } from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { brotliCompressSync, gzipSync } from "node:zlib";
 import manifest from "../deno.json" with { type: "json" };
+import { FOR_BROWSERS } from "../npm/_metadata.ts";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
 const { values: options } = parseArgs({ options: { limit: { type: "string" }, json: { type: "boolean" } } });
@@ -21,6 +23,9 @@ const limitBytes = Number(options.limit ?? 20 * 1024);
 if (!(limitBytes > 0)) {
   throw new RangeError(`Cannot measure: --limit must be above 0, got "${options.limit}"`);
 }
+const FILES_FOR_BROWSERS = new Map(
+  Object.entries(FOR_BROWSERS).map(([path, other]) => [join(ROOT, path), join(ROOT, other)]),
+);
 const ENTRY = `
   import { Bootstrap, keepAlive } from "${manifest.exports["."]}";
   import { webSocket } from "${manifest.exports["./transports/web-socket"]}";
@@ -29,14 +34,17 @@ const ENTRY = `
 /** The bundle for browsers that the package brings along. */
 const MESSAGE_PACK = createRequire(import.meta.url).resolve("msgpack-lite/dist/msgpack.min.js");
 
-/** As package.json says of the package: what nobody uses of a module is left out, and so is what it imports. */
-const withoutSideEffects: Plugin = {
-  name: "without side effects",
+/**
+ * As package.json says of the package: what nobody uses of a module is left out,
+ * and so is what it imports; some files are others for browsers.
+ */
+const asPackaged: Plugin = {
+  name: "as packaged",
   setup(build) {
     build.onResolve({ filter: /\.ts$/ }, async ({ path, resolveDir, kind, pluginData }) => {
       if (pluginData === "resolved") return undefined;
       const { path: file } = await build.resolve(path, { resolveDir, kind, pluginData: "resolved" });
-      return { path: file, sideEffects: false };
+      return { path: FILES_FOR_BROWSERS.get(file) ?? file, sideEffects: false };
     });
   },
 };
@@ -80,7 +88,7 @@ async function bundle(
     target: "es2022",
     write: false,
     metafile: true,
-    plugins: [withoutSideEffects],
+    plugins: [asPackaged],
   });
   const code = outputFiles[0]!.contents;
   const size = {

@@ -2,8 +2,20 @@
 
 import manifest from "../deno.json" with { type: "json" };
 
-/** The fields that are the same whoever makes the package. */
-export function metadata(): Record<string, unknown> {
+/**
+ * What bundlers take for browsers in place of a file, both from the root of the
+ * checkout: a page cannot listen, and loads nothing of what would.
+ */
+export const FOR_BROWSERS: Readonly<Record<string, string>> = {
+  "./pipeline/transports/_web_socket_server.ts": "./pipeline/transports/_web_socket_no_server.ts",
+};
+
+/**
+ * The fields that are the same whoever makes the package.
+ *
+ * @param modules Where its modules are, such as `./esm/`.
+ */
+export function metadata(modules: string): Record<string, unknown> {
   return {
     description:
       "Keeps long connections alive: a Netty-style channel pipeline whose handlers learn how long a " +
@@ -11,6 +23,7 @@ export function metadata(): Record<string, unknown> {
     keywords: ["heartbeat", "keepalive", "websocket", "tcp", "nat", "reconnect", "pipeline", "netty"],
     // Handlers and transports that nobody imports are left out of a bundle.
     sideEffects: false,
+    browser: forBrowsers(modules),
     engines: { node: ">=20" },
     bin: { longlink: "./bin.js" },
     // npm shows with each version from which commit and by which run it was made.
@@ -19,6 +32,11 @@ export function metadata(): Record<string, unknown> {
     ...peers(),
     ...repository(),
   };
+}
+
+function forBrowsers(modules: string): Record<string, string> {
+  const built = (path: string) => modules + path.slice("./".length).replace(/\.ts$/, ".js");
+  return Object.fromEntries(Object.entries(FOR_BROWSERS).map((paths) => paths.map(built)));
 }
 
 /** What is installed with the package. */

@@ -43,7 +43,7 @@ await build({
     name: manifest.name,
     version: manifest.version,
     license: manifest.license,
-    ...metadata(),
+    ...metadata("./esm/"),
     devDependencies: { "@types/node": "^20.19.0" },
   },
   async postBuild() {

@@ -36,7 +36,7 @@ async function completed(raw: string): Promise<string> {
   const unpacked = join(folder, "package");
   const path = join(unpacked, "package.json");
   const manifest = JSON.parse(await readFile(path, "utf8"));
-  const complete = { ...manifest, ...metadata() };
+  const complete = { ...manifest, ...metadata("./") };
   for (const name of Object.keys(manifest.dependencies)) {
     if (!(name in complete.dependencies || name in complete.peerDependencies)) {
       throw new Error(

@@ -5,7 +5,7 @@
  */
 
 import type { Channel } from "./channel.ts";
-import type { LinkDownReason } from "./link_event.ts";
+import type { HalfCloseEvent, LinkDownReason } from "./link_event.ts";
 import type { Link, LinkSink, WireMessage } from "./transport.ts";
 
 /** What a link's sink needs of its channel and only the channel can give. */
@@ -40,6 +40,13 @@ export class ActiveLink implements LinkSink {
     if (!this.access.isCurrent(this.channel, this)) return;
     const changed = this.access.flushed(this.channel, bytes);
     if (changed && this.#isOpen()) this.channel.pipeline.fireChannelWritabilityChanged();
+  }
+
+  onInputEnded(): boolean {
+    let isKept = false;
+    const event: HalfCloseEvent = { type: "halfClose", ended: "input", keep: () => (isKept = true) };
+    if (this.#isOpen()) this.channel.pipeline.fireUserEventTriggered(event);
+    return isKept;
   }
 
   onClosed(reason: LinkDownReason, error?: Error): void {

@@ -228,6 +228,19 @@ export class Channel implements UnhandledFailureSink, AsyncDisposable {
     if (on && !wasOn && this.isActive) this.pipeline.read();
   }
 
+  /** What whoever accepted the link said of it, as `WebSocketAcceptor.accept()` can; undefined without a link. */
+  get linkDetails(): unknown {
+    return this.#state.kind === "active" ? this.#state.link.details : undefined;
+  }
+
+  /**
+   * Whether the link reads nothing, since nobody asked for data (`autoRead` is
+   * off). What the peer has sent then waits, so that a silence says nothing of it.
+   */
+  get isPaused(): boolean {
+    return this.#state.kind === "active" && !!this.#state.link.isPaused;
+  }
+
   /** Resolves when the channel is closed for good. Never rejects. */
   get closed(): Promise<void> {
     return this.#whenClosed().then();
@@ -324,7 +337,11 @@ export class Channel implements UnhandledFailureSink, AsyncDisposable {
     return this.pipeline.writeAndFlush(message, promise);
   }
 
-  /** Asks for one more batch of data; needed only while {@linkcode autoRead} is off. Does nothing without a link. */
+  /**
+   * Asks for one more batch of data; needed only while {@linkcode autoRead} is
+   * off. Does nothing without a link. A batch may hold nothing for the
+   * application, only heartbeats perhaps: `channelReadComplete` comes after each.
+   */
   read(): void {
     this.pipeline.read();
   }
@@ -339,6 +356,21 @@ export class Channel implements UnhandledFailureSink, AsyncDisposable {
    */
   close(): ChannelPromise {
     return this.pipeline.close();
+  }
+
+  /**
+   * Ends this side's direction of the link alone (in TCP: sends a FIN), once
+   * what was flushed has left. The peer's data still comes, and the link is lost
+   * with the reason `remoteClosed` when the peer has ended too. Writes fail from
+   * now on, those of handlers as well: not for a pipeline with heartbeats.
+   *
+   * @returns Whether it does; false without a link, and where the transport has no such thing (WebSocket).
+   */
+  shutdownOutput(): boolean {
+    const state = this.#state;
+    if (state.kind !== "active" || state.link.shutdownOutput === undefined) return false;
+    state.link.shutdownOutput();
+    return true;
   }
 
   /** Closes the channel: `await using channel = ...`. */

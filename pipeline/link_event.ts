@@ -45,6 +45,25 @@ export interface LinkDownEvent {
 }
 
 /**
+ * One direction of the link ends, and the other one could go on, as TCP can
+ * half-close (in Netty: `ChannelInputShutdownEvent`, `shutdownOutput`). The link
+ * ends as a whole unless a handler says that it is to be kept. A handler to which
+ * half a link is of no use, such as one that needs answers, does not pass this
+ * on; so with heartbeats a link is never half-closed.
+ */
+export interface HalfCloseEvent {
+  /** Tells this event from others. */
+  readonly type: "halfClose";
+  /**
+   * - `input`: the peer has ended its direction; all that it sent was read.
+   * - `output`: somebody is about to call `channel.shutdownOutput()`, and asks whether all handlers can do without.
+   */
+  readonly ended: "input" | "output";
+  /** Lets the other direction go on. Whoever calls this has to end it. */
+  keep(): void;
+}
+
+/**
  * The server is about to close all its channels: fired at each pipeline, also
  * of channels without a link, by `ServerChannel.close({ drain })`. A handler
  * that has something to finish (a farewell to send, a store to write) says so

@@ -93,6 +93,15 @@ export interface LinkSink {
    * wanted: it shows that a busy link is not a dead one.
    */
   onFlushed(bytes: number): void;
+  /**
+   * The peer has ended its direction (FIN) after all that was read, and this
+   * side may go on writing. Called at most once; not where this side has sent
+   * its own end, as the link is then gone.
+   *
+   * @returns Whether the link stays until this side ends as well; without this
+   *   method, or if not, it goes down with the reason `remoteClosed`.
+   */
+  onInputEnded?(): boolean;
   /** The link is gone. Called exactly once, and nothing is called after it. */
   onClosed(reason: LinkDownReason, error?: Error): void;
 }
@@ -103,6 +112,8 @@ export interface Link {
   readonly localAddress: string;
   /** The other end, as a URL, or "" where the platform does not say. */
   readonly remoteAddress: string;
+  /** What whoever accepted it knows of it, such as a user's name from a cookie. Absent where nobody said anything. */
+  readonly details?: unknown;
   /** Binds the link to its channel; called once, before anything else. Reading starts paused. */
   open(sink: LinkSink): void;
   /**
@@ -111,10 +122,24 @@ export interface Link {
    * link that was not asked reads nothing, so the peer is slowed down.
    */
   read(): void;
+  /**
+   * Whether it reads nothing, since nobody asked for a batch after the last
+   * one: what the peer sends, answers to heartbeats as well, then waits here.
+   * Absent where a link cannot tell; it then counts as not paused.
+   */
+  readonly isPaused?: boolean;
   /** Buffers one message (a chunk, on a byte stream) until {@linkcode flush}. */
   write(message: WireMessage): void;
   /** Sends what was buffered, in order. */
   flush(): void;
+  /**
+   * Ends this direction alone: what was flushed goes out, then the peer sees
+   * the end (FIN) and may go on sending. A write fails from now on. The link
+   * goes down with the reason `remoteClosed` once both sides have ended, and
+   * not before: nothing limits how long the peer takes. Absent where there is
+   * no such thing, as in WebSocket.
+   */
+  shutdownOutput?(): void;
   /**
    * Closes in an orderly way: what was flushed still goes out, then
    * `onClosed("closed")`. Ends by itself within 2 s even if the peer is silent.

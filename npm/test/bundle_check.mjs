@@ -82,6 +82,14 @@ for (const specifier of specifiers) {
 
 // The main export must need nothing that a browser lacks.
 await withEsbuild(`export * from "${source.name}";`, "browser");
+// A page cannot listen, and loads nothing of what would, also of a bundler that makes a single file.
+for (const specifier of [`${source.name}/transports/web-socket`, `${source.name}/web-socket`]) {
+  const everything = `export * from "${specifier}";`;
+  for (const [platform, listens] of [["node", true], ["browser", false]]) {
+    const code = await withEsbuild(everything, platform);
+    assert.equal(/upgradeWebSocket|sendPings/.test(code), listens, `${specifier} for ${platform}`);
+  }
+}
 const one = `import { VarintFrameEncoder } from "${source.name}"; console.log(VarintFrameEncoder);`;
 for (const [bundler, bundle] of [["esbuild", withEsbuild], ["rollup", withRollup]]) {
   const { length } = await bundle(one, "browser");

@@ -4,11 +4,12 @@
  * @module
  */
 
+import type { Channel } from "../channel.ts";
 import type { ChannelHandler } from "../channel_handler.ts";
 import type { ChannelHandlerContext } from "../channel_handler_context.ts";
 import type { ChannelPromise } from "../channel_promise.ts";
 import { ChannelClosedError, LinkDownError } from "../errors.ts";
-import type { LinkDownEvent } from "../link_event.ts";
+import type { HalfCloseEvent, LinkDownEvent } from "../link_event.ts";
 import { PeerError } from "../peer_error.ts";
 import type { RemoteSource } from "../transport.ts";
 
@@ -16,8 +17,14 @@ import type { RemoteSource } from "../transport.ts";
 export interface BridgeSink {
   /** A link stands; the first one, or another one where the stream outlives its links. */
   opened(): void;
-  /** Bytes came in. They are the stream's own. */
-  received(bytes: Uint8Array): void;
+  /**
+   * Bytes came in. They are the stream's own.
+   *
+   * @returns Whether it has room for more.
+   */
+  received(bytes: Uint8Array): boolean;
+  /** The peer has ended its direction; what is written still leaves. Called at most once. */
+  inputEnded(): void;
   /** Nothing more comes and nothing more can be written. Called once, and last. */
   ended(error: unknown): void;
 }
@@ -35,7 +42,10 @@ interface Waiting {
 
 /**
  * The last handler of a channel that serves as a byte stream. It reads when it
- * is asked to, and lets a writer go on while the channel is writable.
+ * is asked to, and lets a writer go on while the channel is writable. Until it
+ * is told of a link, and once the channel is being closed, the channel reads by
+ * itself: handlers nearer to the head may have to hear of the peer first (who
+ * it is, which session, whether all has arrived), and would wait for ever.
  */
 export class ChannelBridge implements ChannelHandler {
   readonly #sink: BridgeSink;
@@ -44,11 +54,20 @@ export class ChannelBridge implements ChannelHandler {
   #isOpen = false;
   #isAsked = true;
   #hasEnded = false;
+  /** The peer has ended its direction, and the link is kept for this side's. */
+  #hasInputEnded = false;
+  #hasOutputEnded = false;
+  /** Whether the channel is being closed: what the stream has no room for is then discarded. */
+  #isClosing = false;
+  /** Whether something was discarded: nothing may follow it. */
+  #isDeaf = false;
   /** Before the first link: what is to be written. */
   #early: Waiting | undefined = undefined;
   /** While the channel is not writable: who wants to write on. */
   #blocked: (() => void) | undefined = undefined;
   #last: ChannelPromise | undefined = undefined;
+  /** Who ended the stream before there was a link, or waits for both ends to have left. */
+  #ending: (() => void) | undefined = undefined;
   #down: LinkDownEvent | undefined = undefined;
   /** What the peer complained of; mostly why it then ends the link. */
   #complaint: PeerError | undefined = undefined;
@@ -87,14 +106,28 @@ export class ChannelBridge implements ChannelHandler {
     else this.#blocked = done;
   }
 
-  /** Closes the channel once all has left. */
-  end(done: () => void): void {
-    const close = () => {
+  /**
+   * Ends this side's direction once all has left: alone, if the link, the
+   * handlers and the stream can go on with the other one, else with the channel.
+   *
+   * @param wantsInput Whether the stream is interested in what the peer still sends.
+   */
+  end(done: () => void, wantsInput = true): void {
+    const channel = this.#context?.channel;
+    if (channel === undefined) return done();
+    if (channel.state === "connecting" && wantsInput && !this.#acrossLinks) {
+      this.#ending = done;
+      return;
+    }
+    const isHalf = wantsInput && this.#mayEndOutput();
+    if (!isHalf) this.#discard(channel);
+    const end = () => {
+      if (isHalf && !this.#hasEnded && channel.shutdownOutput()) return this.#outputEnded(done);
       done();
-      this.#context?.channel.close().onSettled(() => {});
+      channel.close().onSettled(() => {});
     };
-    if (this.#last === undefined) close();
-    else this.#last.onSettled(close);
+    if (this.#last === undefined) end();
+    else this.#last.onSettled(end);
   }
 
   /** Closes the channel at once. */
@@ -103,7 +136,8 @@ export class ChannelBridge implements ChannelHandler {
     this.#release();
     const channel = this.#context?.channel;
     if (channel === undefined) return done();
-    channel.drop("closed");
+    // Where both sides have ended, nothing is left to be cut off but the end itself.
+    if (!this.#hasInputEnded || !this.#hasOutputEnded) channel.drop("closed");
     channel.close().onSettled(done);
   }
 
@@ -111,13 +145,14 @@ export class ChannelBridge implements ChannelHandler {
 
   handlerAdded(context: ChannelHandlerContext): void {
     this.#context = context;
-    context.channel.autoRead = false;
     if (context.channel.isActive) this.#opened();
+    else context.channel.autoRead = true;
   }
 
   handlerRemoved(): void {
-    this.#end();
+    // Whoever takes it out goes on with the channel: a session does so with one that carries it from now on.
     this.#context = undefined;
+    this.#end();
   }
 
   connect(context: ChannelHandlerContext, remote: RemoteSource, promise: ChannelPromise): void {
@@ -133,15 +168,22 @@ export class ChannelBridge implements ChannelHandler {
   }
 
   channelRead(context: ChannelHandlerContext, message: unknown): void {
-    if (this.#hasEnded) return;
+    if (this.#hasEnded || this.#isDeaf) return;
     if (message instanceof Uint8Array) {
       this.#isAsked = false;
-      this.#sink.received(message);
+      const hasRoom = this.#sink.received(message);
+      this.#isDeaf = this.#isClosing && !hasRoom;
       return;
     }
     const error = typeof message === "string" ? textForBytes(message) : noBytes(message);
     this.#end(error);
     context.channel.drop("protocol", error);
+  }
+
+  channelReadComplete(context: ChannelHandlerContext): void {
+    // The batch had nothing for the stream, heartbeats perhaps: who asked still waits.
+    if (this.#isAsked && this.#isOpen) context.read();
+    context.fireChannelReadComplete();
   }
 
   channelWritabilityChanged(context: ChannelHandlerContext): void {
@@ -150,7 +192,9 @@ export class ChannelBridge implements ChannelHandler {
   }
 
   userEventTriggered(context: ChannelHandlerContext, event: unknown): void {
-    if ((event as LinkDownEvent)?.type === "linkDown") this.#down = event as LinkDownEvent;
+    const known = event as LinkDownEvent | HalfCloseEvent | undefined;
+    if (known?.type === "halfClose") this.#halfClosed(known);
+    else if (known?.type === "linkDown") this.#down = known;
     context.fireUserEventTriggered(event);
   }
 
@@ -160,22 +204,64 @@ export class ChannelBridge implements ChannelHandler {
     else if (error !== this.#down?.error) context.fireExceptionCaught(error);
   }
 
+  close(context: ChannelHandlerContext, promise: ChannelPromise): void {
+    // Handlers nearer to the head may wait for the peer's last word, which may be behind what nobody reads.
+    this.#discard(context.channel);
+    context.close(promise);
+  }
+
   channelInactive(context: ChannelHandlerContext): void {
     this.#isOpen = false;
+    context.channel.autoRead = true;
     if (!this.#acrossLinks || context.channel.autoClose) this.#end();
     context.fireChannelInactive();
   }
 
   #opened(): void {
     if (this.#hasEnded) return;
+    const context = this.#context!;
     this.#isOpen = true;
     this.#down = this.#complaint = undefined;
+    if (!this.#isClosing) context.channel.autoRead = false;
     this.#sink.opened();
-    if (this.#isAsked) this.#context?.read();
+    if (this.#isAsked) context.read();
     const early = this.#early;
     this.#early = undefined;
     if (early !== undefined) this.send(early.bytes, early.done);
     else this.#unblock();
+    const ending = this.#ending;
+    this.#ending = undefined;
+    if (ending !== undefined) this.end(ending);
+  }
+
+  /** From now on the channel reads by itself, and what the stream has no room for is lost. */
+  #discard(channel: Channel): void {
+    this.#isClosing = true;
+    channel.autoRead = true;
+  }
+
+  /** Whether all handlers can go on without this side's direction; whether the link can is not known yet. */
+  #mayEndOutput(): boolean {
+    if (!this.#isOpen || this.#acrossLinks || this.#hasEnded) return false;
+    let isKept = false;
+    const event: HalfCloseEvent = { type: "halfClose", ended: "output", keep: () => (isKept = true) };
+    this.#context!.pipeline.fireUserEventTriggered(event);
+    return isKept;
+  }
+
+  #outputEnded(done: () => void): void {
+    this.#hasOutputEnded = true;
+    // With both directions ended the link is about to go; a stream that is done would drop it before.
+    if (this.#hasInputEnded) this.#ending = done;
+    else done();
+  }
+
+  #halfClosed(event: HalfCloseEvent): void {
+    if (this.#acrossLinks || this.#hasEnded) return;
+    event.keep();
+    if (event.ended === "output") return;
+    this.#hasInputEnded = true;
+    this.#sink.inputEnded();
   }
 
   #unblock(): void {
@@ -203,9 +289,11 @@ export class ChannelBridge implements ChannelHandler {
   /** Nobody must wait for ever. */
   #release(error?: unknown): void {
     const early = this.#early;
-    this.#early = undefined;
+    const ending = this.#ending;
+    this.#early = this.#ending = undefined;
     this.#unblock();
     early?.done(error);
+    ending?.();
   }
 
   /** Why there is no link any more; undefined if that is as it should be. */

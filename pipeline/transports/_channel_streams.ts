@@ -18,26 +18,39 @@ export function channelStreams(channel: Channel, options: AsStreamsOptions): Cha
   let writing: WritableStreamDefaultController;
   /** Whether nobody reads any more: what comes is then discarded, so that heartbeats go on being answered. */
   let isCanceled = false;
+  let isReadEnded = false;
   let isClosed = false;
 
   const bridge = new ChannelBridge({
     opened() {},
     received(bytes) {
-      if (isCanceled) bridge.ask();
-      else reading.enqueue(bytes);
+      if (isCanceled) {
+        bridge.ask();
+        return true;
+      }
+      reading.enqueue(bytes);
+      return reading.desiredSize! > 0;
     },
+    inputEnded: endReading,
     ended(error) {
-      if (!isCanceled) error === undefined ? reading.close() : reading.error(error);
+      if (error === undefined) endReading();
+      else if (!isCanceled) reading.error(error);
       // After an orderly end of the peer only a write fails: whoever pipes is about to close.
       if (error !== undefined && !isClosed) writing.error(error);
     },
   }, { acrossLinks });
+  function endReading() {
+    if (isCanceled || isReadEnded) return;
+    isReadEnded = true;
+    reading.close();
+  }
   const readable = new ReadableStream<Uint8Array>({
     start: (controller) => void (reading = controller),
     pull: () => bridge.ask(),
     cancel() {
       isCanceled = true;
-      bridge.ask();
+      if (isClosed) bridge.end(() => {}, false);
+      else bridge.ask();
     },
   }, new ByteLengthQueuingStrategy({ highWaterMark: readableHighWaterMark }));
   const writable = new WritableStream<Uint8Array>({
@@ -50,7 +63,7 @@ export function channelStreams(channel: Channel, options: AsStreamsOptions): Cha
       }),
     close() {
       isClosed = true;
-      return new Promise((resolve) => bridge.end(resolve));
+      return new Promise((resolve) => bridge.end(resolve, !isCanceled));
     },
     abort() {
       isClosed = true;

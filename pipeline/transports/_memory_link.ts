@@ -7,7 +7,7 @@
 import type { EventLoop, Timer } from "../event_loop.ts";
 import type { Link, WireMessage } from "../transport.ts";
 import { BaseLink } from "./_link.ts";
-import { byteLength, WriteQueue } from "./_write_queue.ts";
+import { byteLength, outputEnded, WriteQueue } from "./_write_queue.ts";
 
 /** How much a writer may have sent that its peer has not read, bytes; like a socket's buffers. */
 const WINDOW_BYTES = 64 * 1024;
@@ -61,7 +61,13 @@ export class MemoryEnd extends BaseLink implements MemoryLink {
   readonly #travelling: Travelling[] = [];
   #unread: Data[] = [];
   #isAsked = false;
+  /** Whether the peer's end has come, perhaps behind what is unread. */
   #hasEnded = false;
+  /** Whether the link goes on after the peer's end. */
+  #isKept = false;
+  /** Whether this side's direction ends once all has left. */
+  #isEnding = false;
+  #hasSentEnd = false;
   #deliverTimer: Timer | undefined = undefined;
 
   constructor(wire: Wire, loop: EventLoop, localAddress: string, remoteAddress: string) {
@@ -84,12 +90,24 @@ export class MemoryEnd extends BaseLink implements MemoryLink {
     if (this.#unread.length > 0) this.#deliverTimer ??= this.loop.schedule(0, MemoryEnd.#deliver, this);
   }
 
+  get isPaused(): boolean {
+    return !this.#isAsked;
+  }
+
   write(message: WireMessage): void {
-    if (this.receiver !== undefined) this.#queue.add(message);
+    if (this.receiver === undefined) return;
+    if (this.#isEnding) throw outputEnded();
+    this.#queue.add(message);
   }
 
   flush(): void {
-    this.#queue.flush();
+    if (!this.#isEnding) this.#queue.flush();
+    this.#pump();
+  }
+
+  shutdownOutput(): void {
+    if (this.receiver === undefined) return;
+    this.#isEnding = true;
     this.#pump();
   }
 
@@ -109,6 +127,8 @@ export class MemoryEnd extends BaseLink implements MemoryLink {
   protected override release(abort: boolean): void {
     const isTruncated = !this.#queue.isDrained;
     if (abort || isTruncated) this.#send({ kind: "reset" });
+    // A peer that has ended its direction alone waits for this one.
+    else if (!this.#hasSentEnd) this.#send({ kind: "end" });
     this.#queue.clear();
     this.#unread = [];
     this.#settleTimer?.cancel();
@@ -132,14 +152,19 @@ export class MemoryEnd extends BaseLink implements MemoryLink {
       // A copy: the reader owns what it gets, the writer may use its bytes again.
       this.#send({ kind: "data", message: typeof message === "string" ? message : message.slice(), bytes });
     }
-    if (this.#unreported !== undefined || this.isClosing) {
+    if (this.#unreported !== undefined || this.isClosing || this.#isEnding) {
       this.#settleTimer ??= this.loop.schedule(0, MemoryEnd.#settle, this);
     }
   }
 
   #send(packet: Packet): void {
     const peer = this.#peer!;
-    if (this.#wire.isCut || !peer.isUp) return;
+    if (this.#wire.isCut) return;
+    if (!peer.isUp) {
+      // Kept for a peer that has ended; by now it is gone, and says so.
+      if (this.#isKept) this.loop.schedule(this.#wire.latencyMs, () => this.down("reset"));
+      return;
+    }
     const timer = peer.loop.schedule(this.#wire.latencyMs, MemoryEnd.#arrive, peer);
     peer.#travelling.push({ packet, timer });
   }
@@ -150,9 +175,14 @@ export class MemoryEnd extends BaseLink implements MemoryLink {
     const bytes = end.#unreported;
     end.#unreported = undefined;
     if (bytes !== undefined) end.flushed(bytes);
-    if (!end.isClosing || !(end.#queue.isDrained || end.#hasEnded)) return;
-    end.#send({ kind: "end" });
-    end.down("closed");
+    if (!end.isClosing && !end.#isEnding) return;
+    const isPeerGone = end.#hasEnded && !end.#peer!.isUp;
+    if (!end.#queue.isDrained && !isPeerGone) return;
+    if (!end.#hasSentEnd) {
+      end.#hasSentEnd = true;
+      end.#send({ kind: "end" });
+    }
+    if (end.isClosing || end.#isKept) end.down("remoteClosed");
   }
 
   /**
@@ -167,7 +197,7 @@ export class MemoryEnd extends BaseLink implements MemoryLink {
     else end.#unread.push(packet);
     if (!end.isClosing) return MemoryEnd.#deliver(end);
     end.#discardUnread();
-    if (end.#hasEnded) end.down("closed");
+    if (end.#hasEnded) end.#settleTimer ??= end.loop.schedule(0, MemoryEnd.#settle, end);
   }
 
   /** Delivers one batch, if it was asked for, and the end of the stream after the last byte. */
@@ -185,7 +215,9 @@ export class MemoryEnd extends BaseLink implements MemoryLink {
       }
       if (end.receiver !== undefined) sink.onReadComplete();
     }
-    if (end.#hasEnded && end.#unread.length === 0) end.down("remoteClosed");
+    if (!end.#hasEnded || end.#isKept || end.#unread.length > 0 || end.receiver === undefined) return;
+    end.#isKept = !end.#hasSentEnd && (sink.onInputEnded?.() ?? false);
+    if (!end.#isKept) end.down("remoteClosed");
   }
 
   static #reset(end: MemoryEnd): void {

@@ -7,13 +7,14 @@
 import type { WireMessage } from "../transport.ts";
 import { asError, reasonOf } from "./_failure.ts";
 import { BaseLink } from "./_link.ts";
-import { byteLength, PART_BYTES, WriteQueue } from "./_write_queue.ts";
+import { byteLength, outputEnded, PART_BYTES, WriteQueue } from "./_write_queue.ts";
 import type { StreamLinkOptions, StreamPair } from "./streams.ts";
 
 /** Carries messages over a readable and a writable stream. */
 export class StreamLink extends BaseLink {
   readonly localAddress: string;
   readonly remoteAddress: string;
+  readonly shutdownOutput: (() => void) | undefined;
   readonly #pair: StreamPair;
   readonly #reader: ReadableStreamDefaultReader<unknown>;
   readonly #writer: WritableStreamDefaultWriter<unknown>;
@@ -22,19 +23,25 @@ export class StreamLink extends BaseLink {
   #isWriting = false;
   #isAsked = false;
   #isPulling = false;
+  /** Whether this side's direction ends once all has left. */
+  #isEnding = false;
+  #hasEnded = false;
+  #hasPeerEnded = false;
 
   constructor(pair: StreamPair, options: StreamLinkOptions) {
-    const { loop, keepsMessages = false, localAddress = "", remoteAddress = "" } = options;
+    const { loop, keepsMessages = false, halfCloses = false, localAddress = "", remoteAddress = "" } =
+      options;
     super(loop);
     this.localAddress = localAddress;
     this.remoteAddress = remoteAddress;
+    this.shutdownOutput = halfCloses ? () => this.#shutdownOutput() : undefined;
     this.#pair = pair;
     this.#reader = pair.readable.getReader();
     this.#writer = pair.writable.getWriter();
     this.#keepsMessages = keepsMessages;
     this.#queue = new WriteQueue(keepsMessages);
     // Even a link that was not asked to read learns that the other side is gone.
-    this.#reader.closed.then(() => this.down("remoteClosed"), (error) => this.#failed(error));
+    this.#reader.closed.then(() => this.#peerEnded(), (error) => this.#failed(error));
     this.#writer.closed.catch((error) => this.#failed(error));
     this.#writer.ready.catch(ignore); // `closed` tells
   }
@@ -45,12 +52,18 @@ export class StreamLink extends BaseLink {
     this.#pull();
   }
 
+  get isPaused(): boolean {
+    return !this.#isAsked;
+  }
+
   write(message: WireMessage): void {
-    if (this.receiver !== undefined) this.#queue.add(message);
+    if (this.receiver === undefined) return;
+    if (this.#isEnding) throw outputEnded();
+    this.#queue.add(message);
   }
 
   flush(): void {
-    this.#queue.flush();
+    if (!this.#isEnding) this.#queue.flush();
     this.#pump();
   }
 
@@ -81,8 +94,7 @@ export class StreamLink extends BaseLink {
     if (this.#isWriting || !this.isUp) return;
     const part = this.#queue.take(PART_BYTES);
     if (part === undefined) {
-      // The end follows when the peer has ended its side too: see `reader.closed`.
-      if (this.isClosing) this.#writer.close().catch(ignore);
+      if (this.isClosing || this.#isEnding) this.#end();
       return;
     }
     this.#isWriting = true;
@@ -93,12 +105,35 @@ export class StreamLink extends BaseLink {
     }, (error) => this.#failed(error));
   }
 
+  #shutdownOutput(): void {
+    if (this.receiver === undefined) return;
+    this.#isEnding = true;
+    this.#pump();
+  }
+
+  /** The link's end follows when the peer has ended its side too. */
+  #end(): void {
+    this.#writer.close().then(() => {
+      this.#hasEnded = true;
+      if (this.#hasPeerEnded) this.down("remoteClosed");
+    }, ignore); // `closed` tells
+  }
+
+  #peerEnded(): void {
+    if (this.#hasPeerEnded) return;
+    this.#hasPeerEnded = true;
+    // What was flushed still goes out, and this side's own end; then `#end()` tells.
+    const isKept = this.shutdownOutput !== undefined && !this.#hasEnded &&
+      (this.isClosing || this.receiver?.onInputEnded?.());
+    if (!isKept) this.down("remoteClosed");
+  }
+
   #pull(): void {
     if (this.#isPulling) return;
     this.#isPulling = true;
     this.#reader.read().then(({ done, value }) => {
       this.#isPulling = false;
-      if (done) return this.down("remoteClosed");
+      if (done) return this.#peerEnded();
       if (this.isClosing) return this.#pull(); // discarding it, so that the peer's writes do not hang
       this.#received(value);
       if (this.#isAsked && this.receiver !== undefined) this.#pull();

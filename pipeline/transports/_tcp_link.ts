@@ -10,7 +10,7 @@ import type { WireMessage } from "../transport.ts";
 import { endAddress } from "./_address.ts";
 import { reasonOf } from "./_failure.ts";
 import { BaseLink } from "./_link.ts";
-import { PART_BYTES, WriteQueue } from "./_write_queue.ts";
+import { outputEnded, PART_BYTES, WriteQueue } from "./_write_queue.ts";
 
 /** Where a socket's shared listeners find its link: a closure each would cost memory per link. */
 const LINK = Symbol("link");
@@ -27,6 +27,8 @@ export class TcpLink extends BaseLink {
   #isWriting = false;
   #isAsked = false;
   #isReading = false;
+  /** Whether this side's direction ends once all has left. */
+  #isEnding = false;
 
   /**
    * @param socket The socket. It is paused, so that not a byte is lost before {@linkcode open}.
@@ -38,6 +40,8 @@ export class TcpLink extends BaseLink {
     this.#socket = socket;
     this.#scheme = scheme;
     this.#socket[LINK] = this;
+    // Else the platform answers the peer's end with ours, behind which nothing could be sent.
+    socket.allowHalfOpen = true;
     socket.pause();
     socket.on("data", onData);
     socket.on("end", onEnd);
@@ -61,12 +65,24 @@ export class TcpLink extends BaseLink {
     if (!this.#isReading) this.#socket.resume();
   }
 
+  get isPaused(): boolean {
+    return !this.#isAsked;
+  }
+
   write(message: WireMessage): void {
-    if (this.receiver !== undefined) (this.#queue ??= WriteQueue.borrow()).add(message);
+    if (this.receiver === undefined) return;
+    if (this.#isEnding) throw outputEnded();
+    (this.#queue ??= WriteQueue.borrow()).add(message);
   }
 
   flush(): void {
-    this.#queue?.flush();
+    if (!this.#isEnding) this.#queue?.flush();
+    this.#pump();
+  }
+
+  shutdownOutput(): void {
+    if (this.receiver === undefined) return;
+    this.#isEnding = true;
     this.#pump();
   }
 
@@ -95,7 +111,7 @@ export class TcpLink extends BaseLink {
       queue.giveBack();
     }
     if (part === undefined) {
-      if (this.isClosing) this.#socket.end();
+      if (this.isClosing || this.#isEnding) this.#end();
       return;
     }
     this.#isWriting = true;
@@ -108,6 +124,20 @@ export class TcpLink extends BaseLink {
     // Deno fails an empty write over TLS.
     if (part.length > 0) this.#socket.write(part, written);
     else queueMicrotask(written);
+  }
+
+  #end(): void {
+    const socket = this.#socket;
+    if (socket.writableEnded) return;
+    socket.end(() => {
+      if (socket.readableEnded) this.down("remoteClosed");
+    });
+  }
+
+  #peerEnded(): void {
+    // What was flushed still goes out, and this side's own end; then `#end()` tells.
+    const isKept = !this.#socket.writableFinished && (this.isClosing || this.receiver?.onInputEnded?.());
+    if (!isKept) this.down("remoteClosed");
   }
 
   #received(bytes: Uint8Array): void {
@@ -124,7 +154,7 @@ export class TcpLink extends BaseLink {
   /** For the listeners below alone, which the class has outside so that all its sockets share them. */
   static readonly events = {
     data: (link: TcpLink, bytes: Uint8Array): void => link.#received(bytes),
-    end: (link: TcpLink): void => link.down("remoteClosed"),
+    end: (link: TcpLink): void => link.#peerEnded(),
     error: (link: TcpLink, error: Error): void => link.down(reasonOf(error), error),
     close: (link: TcpLink): void => link.down("reset"),
   };

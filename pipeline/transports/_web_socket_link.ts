@@ -32,9 +32,10 @@ interface NodeSocket extends WebSocketLike {
 }
 
 /** Where a socket's shared listeners find its link: a closure each would cost memory per link. */
-const LINK = Symbol("link");
+export const LINK: unique symbol = Symbol("link");
 
-type LinkSocket = WebSocketLike & { [LINK]?: SocketLink };
+/** A socket whose listeners find its link. */
+export type LinkSocket = WebSocketLike & { [LINK]?: SocketLink };
 
 // Shared by all links that have nothing to read or send, which is most of them most of the time.
 const NONE: readonly WireMessage[] = [];
@@ -87,9 +88,21 @@ export class SocketLink extends BaseLink implements WebSocketLink {
     socket.binaryType = "arraybuffer";
     socket.onopen = null;
     this.#socket[LINK] = this;
+    this.listen(socket);
+  }
+
+  /** Listens with functions that all links share. Called while the link is made. */
+  protected listen(socket: WebSocketLike): void {
     socket.onmessage = onMessage;
     socket.onerror = onError;
     socket.onclose = onClose;
+  }
+
+  /** Listens no more. */
+  protected forget(socket: WebSocketLike): void {
+    socket.onmessage = null;
+    socket.onclose = null;
+    socket.onerror = ignore; // not null: in Node an error that nobody listens to ends the process
   }
 
   get protocol(): string {
@@ -113,6 +126,10 @@ export class SocketLink extends BaseLink implements WebSocketLink {
     if (this.receiver === undefined) return;
     this.#isAsked = true;
     if (this.#unread.length > 0) this.#deliverTimer ??= this.loop.schedule(0, SocketLink.#deliver, this);
+  }
+
+  get isPaused(): boolean {
+    return !this.#isAsked;
   }
 
   write(message: WireMessage): void {
@@ -147,9 +164,7 @@ export class SocketLink extends BaseLink implements WebSocketLink {
     this.#pollTimer?.cancel();
     const socket = this.#socket;
     if (this.#onPong !== undefined) (socket as NodeSocket).off("pong", this.#onPong);
-    socket.onmessage = null;
-    socket.onclose = null;
-    socket.onerror = ignore; // not null: in Node an error that nobody listens to ends the process
+    this.forget(socket);
     if (isTerminable(socket)) socket.terminate();
     else socket.close();
   }
@@ -266,7 +281,7 @@ export class SocketLink extends BaseLink implements WebSocketLink {
     if (this.#meaning !== undefined && this.#unread.length === 0) this.down(...this.#meaning);
   }
 
-  /** For the listeners below alone, which the class has outside so that all its sockets share them. */
+  /** For listeners alone, which are outside of the class so that all its sockets share them. */
   static readonly events = {
     message: (link: SocketLink, data: unknown): void => link.#received(data),
     error: (link: SocketLink, event: unknown): void => {

@@ -18,6 +18,11 @@ const ALONE_BYTES = 16 * 1024;
 
 const encoder = new TextEncoder();
 
+/** Why a link takes no message once its own direction has ended. */
+export function outputEnded(): TypeError {
+  return new TypeError("Cannot write: the output of the link was shut down");
+}
+
 /** How many bytes a message has on the wire. */
 export function byteLength(message: WireMessage): number {
   return typeof message === "string" ? encoder.encode(message).length : message.length;

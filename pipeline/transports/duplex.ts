@@ -24,6 +24,12 @@ export interface AsDuplexOptions {
   /** How much a writer may be ahead of the channel, bytes. Default: 64 KiB. */
   readonly writableHighWaterMark?: number;
   /**
+   * Whether the stream can still be written once the peer has ended its
+   * direction; whoever sets this has to end the stream. Otherwise it ends by
+   * itself then, as a socket of `node:net` does. Default: false.
+   */
+  readonly allowHalfOpen?: boolean;
+  /**
    * Whether the stream outlives its links. Only where a session below loses
    * nothing (`keepAlive({ session: new SessionHandler() })`), or there would be a hole in the
    * stream. Default: false.
@@ -125,13 +131,15 @@ class ChannelDuplex extends Duplex {
     const {
       readableHighWaterMark = READ_AHEAD_BYTES,
       writableHighWaterMark = WRITE_AHEAD_BYTES,
+      allowHalfOpen = false,
       acrossLinks = false,
     } = options;
-    super({ readableHighWaterMark, writableHighWaterMark, allowHalfOpen: false });
+    super({ readableHighWaterMark, writableHighWaterMark, allowHalfOpen });
     this.#bridge = new ChannelBridge({
       opened: () => this.#opened(),
       received: (bytes) => this.push(bytes),
-      ended: (error) => error === undefined ? this.push(null) : this.destroy(error as Error),
+      inputEnded: () => this.push(null),
+      ended: (error) => error === undefined ? this.#ended() : this.destroy(error as Error),
     }, { acrossLinks });
     channel.pipeline.addLast(this.#bridge);
   }
@@ -140,6 +148,13 @@ class ChannelDuplex extends Duplex {
     if (this.#hasConnected) return;
     this.#hasConnected = true;
     this.emit("connect");
+  }
+
+  /** Both directions are over, whatever a half-open stream might still want to write. */
+  #ended(): void {
+    this.allowHalfOpen = false;
+    if (this.readableEnded) this.end();
+    else this.push(null);
   }
 
   override _read(): void {

@@ -33,6 +33,13 @@ export interface StreamLinkOptions {
   readonly loop: EventLoop;
   /** Whether one chunk is one message. Default: false, the chunks are parts of a byte stream. */
   readonly keepsMessages?: boolean;
+  /**
+   * Whether each of the two streams may end while the other goes on, as with
+   * the two ends of `TransformStream`s and with streams of WebTransport; not so
+   * with a `Deno.Conn`, where the end of one ends both. Default: false, the
+   * link ends with the first of them.
+   */
+  readonly halfCloses?: boolean;
   /** This end, as a URL. Default: "". */
   readonly localAddress?: string;
   /** The other end, as a URL. Default: "". */
@@ -54,6 +61,13 @@ export interface StreamsOptions {
   ) => StreamPair | Promise<StreamPair>;
   /** Whether one chunk is one message. Default: false, the chunks are parts of a byte stream. */
   readonly keepsMessages?: boolean;
+  /**
+   * Whether each of the two streams may end while the other goes on, as with
+   * the two ends of `TransformStream`s and with streams of WebTransport; not so
+   * with a `Deno.Conn`, where the end of one ends both. Default: false, the
+   * link ends with the first of them.
+   */
+  readonly halfCloses?: boolean;
 }
 
 /**
@@ -199,9 +213,11 @@ class StreamsTransport implements Transport {
   readonly name = "streams";
   readonly keepsMessages: boolean;
   readonly #connect: StreamsOptions["connect"];
+  readonly #halfCloses: boolean | undefined;
 
-  constructor({ connect, keepsMessages = false }: StreamsOptions) {
+  constructor({ connect, keepsMessages = false, halfCloses }: StreamsOptions) {
     this.#connect = connect;
+    this.#halfCloses = halfCloses;
     this.keepsMessages = keepsMessages;
   }
 
@@ -211,6 +227,11 @@ class StreamsTransport implements Transport {
 
   async #link(remote: Remote, loop: EventLoop, signal: AbortSignal): Promise<StreamLink> {
     const pair = await this.#connect(remote, { signal });
-    return new StreamLink(pair, { loop, keepsMessages: this.keepsMessages, remoteAddress: remote.address });
+    return new StreamLink(pair, {
+      loop,
+      keepsMessages: this.keepsMessages,
+      halfCloses: this.#halfCloses,
+      remoteAddress: remote.address,
+    });
   }
 }

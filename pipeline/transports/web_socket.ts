@@ -7,12 +7,11 @@
 
 import { ConnectError } from "../errors.ts";
 import type { ConnectOptions, Link, Listener, ListenOptions, Remote, Transport } from "../transport.ts";
-import { cannotParse } from "./_address.ts";
-import { withoutSecrets } from "../_without_secrets.ts";
 import { detailOf, givenUp } from "./_failure.ts";
+import { checkedQueueBytes, parse, shown } from "./_web_socket_address.ts";
 import { constructorArguments } from "./_web_socket_arguments.ts";
 import { errorOf, SocketLink } from "./_web_socket_link.ts";
-import { deno, listenInDeno, listenWithServer } from "./_web_socket_server.ts";
+import { listen } from "./_web_socket_server.ts";
 
 /** The part of the WebSocket interface (WHATWG) that is used. */
 export interface WebSocketLike {
@@ -114,21 +113,22 @@ export interface WebSocketTransport extends Transport {
 export interface WebSocketOptions {
   /** The class to connect with. Default: `globalThis.WebSocket`, which Node has from version 22 on. */
   readonly webSocket?: WebSocketClass;
-  /** The class to listen with: `WebSocketServer` of npm's `ws`. Default: in Deno `Deno.serve`, elsewhere none. */
+  /**
+   * The class to listen with: `WebSocketServer` of npm's `ws`. Default: in Deno
+   * `Deno.serve`, in Bun `Bun.serve`, elsewhere none.
+   */
   readonly server?: WebSocketServerClass;
-  /** Certificate chain and private key (PEM) to listen on `wss://` with; only with `Deno.serve`. */
+  /** Certificate chain and private key (PEM) to listen on `wss://` with; only with `Deno.serve` and `Bun.serve`. */
   readonly tls?: { readonly cert: string; readonly key: string };
   /**
    * How much may wait in a link that was not asked to read, bytes. The
    * standard WebSocket cannot be told to stop reading, so that a peer which
    * sends more than the reader takes has to be cut off: above this the link
-   * goes down with an error. npm's `ws` can: it is paused above this, and the
-   * peer has to wait. Default: 1 MiB.
+   * goes down with an error. npm's `ws` and Bun can: the link is paused above this,
+   * and the peer has to wait. Default: 1 MiB.
    */
   readonly maxQueuedBytes?: number;
 }
-
-const DEFAULT_MAX_QUEUED_BYTES = 1024 * 1024;
 
 /**
  * Links over WebSocket (`ws://` and `wss://`). Messages are kept: one write
@@ -136,16 +136,19 @@ const DEFAULT_MAX_QUEUED_BYTES = 1024 * 1024;
  *
  * Close codes 1000, 1001 and none mean `remoteClosed`; others too, with a
  * `PeerError` that has the code and the reason; an end without a close frame
- * means `reset`. Flush progress is what the class tells: npm's `ws` reports whole
- * messages, elsewhere `bufferedAmount` is looked at while it is above 0.
+ * means `reset`. Flush progress is what the class tells: npm's `ws` and Bun's
+ * server report whole messages, elsewhere `bufferedAmount` is looked at while it
+ * is above 0.
  *
  * `abort()` cuts the connection where the class can (`terminate()` of npm's
- * `ws`). Others only offer the closing handshake: the link is gone for its
+ * `ws` and of Bun). Others only offer the closing handshake: the link is gone for its
  * channel at once, while the platform waits for a silent peer on its own.
  *
  * A listener whose address has a path accepts only that path. In Deno,
  * closing a listener refuses new links with status 503 and frees the port when
- * the last link has gone, as `Deno.serve` would take its links along.
+ * the last link has gone, as `Deno.serve` would take its links along. Neither
+ * Deno nor Bun sends pings of its own or cuts a link for being silent: pings by
+ * the runtime would hide how long the network lets a link idle.
  *
  * @param options See {@linkcode WebSocketOptions}.
  * @returns The transport, for any number of links and listeners.
@@ -183,14 +186,8 @@ class SocketTransport implements WebSocketTransport {
   readonly #maxQueuedBytes: number;
 
   constructor(options: WebSocketOptions) {
-    const { maxQueuedBytes = DEFAULT_MAX_QUEUED_BYTES } = options;
-    if (!(maxQueuedBytes > 0)) {
-      throw new RangeError(
-        `Cannot make a WebSocket transport: maxQueuedBytes must be above 0, not ${maxQueuedBytes}`,
-      );
-    }
     this.#options = options;
-    this.#maxQueuedBytes = maxQueuedBytes;
+    this.#maxQueuedBytes = checkedQueueBytes(options.maxQueuedBytes);
   }
 
   connect(remote: Remote, { loop, signal }: ConnectOptions): Promise<WebSocketLink> {
@@ -241,44 +238,7 @@ class SocketTransport implements WebSocketTransport {
 
   listen(address: string, options: ListenOptions): Promise<Listener> {
     const url = parse(address);
-    const { server, tls } = this.#options;
-    const isSecure = url.protocol === "wss:";
-    if (isSecure && (server !== undefined || deno === undefined)) {
-      throw new TypeError(`Cannot listen on ${shown(url)}: wss:// needs Deno.serve; let a proxy end the TLS`);
-    }
-    if (isSecure && tls === undefined) {
-      throw new TypeError(`Cannot listen on ${shown(url)}: tls.cert and tls.key are needed`);
-    }
-    const target = { url, tls: isSecure ? tls : undefined, maxQueuedBytes: this.#maxQueuedBytes, ...options };
-    if (server !== undefined) return listenWithServer(server, target);
-    if (deno !== undefined) return listenInDeno(deno, target);
-    throw new TypeError(
-      "Cannot listen: this runtime has no WebSocket server: " +
-        "pass one, such as that of the npm package ws: webSocket({ server: WebSocketServer })",
-    );
-  }
-}
-
-function parse(address: string): URL {
-  const url = urlOf(address);
-  if (url === undefined) throw cannotParse(address, "it is no URL with a valid host and port");
-  if (url.protocol !== "ws:" && url.protocol !== "wss:") {
-    throw cannotParse(address, "it must begin with ws:// or wss://");
-  }
-  if (url.hash !== "") throw cannotParse(address, "it must have no fragment (#...)");
-  return url;
-}
-
-/** What may appear in errors: a user's name, a password and a ticket in the query may not. */
-function shown(url: URL): string {
-  return withoutSecrets(`${url.protocol}//${url.host}${url.pathname === "/" ? "" : url.pathname}`);
-}
-
-/** Not by `URL.canParse`, which React Native does not have. */
-function urlOf(address: string): URL | undefined {
-  try {
-    return new URL(address);
-  } catch {
-    return undefined;
+    const maxQueuedBytes = this.#maxQueuedBytes;
+    return listen(this.#options, { ...options, address: shown(url), url, maxQueuedBytes });
   }
 }

@@ -16,7 +16,8 @@ export interface DenoOnly {
 
 const OTHER_PROCESS = "starts a second Deno process";
 const ERROR_EVENT = "watches the error event, which only Deno and browsers have";
-const DENO_SERVE = "listens with Deno.serve";
+// In Bun these listen with Bun.serve.
+const DENO_SERVE = { reason: "listens with Deno.serve", runtime: "node" } as const;
 const WEB_STORAGE = { reason: "there is no sessionStorage", needs: "sessionStorage" };
 const WEB_SOCKET = { reason: "there is no WebSocket class", needs: "WebSocket" };
 const PAGES = "keeps the time of a browser's page";
@@ -42,11 +43,12 @@ export const DENO_ONLY: readonly DenoOnly[] = [
   {
     test: "webSocket() sends protocols and headers with the class of Deno",
     reason: "needs Deno's WebSocket class",
+    runtime: "node",
   },
-  { test: "webSocket() in Deno *", reason: DENO_SERVE },
-  { test: "webSocket() with the server of Deno *", reason: DENO_SERVE },
+  { test: "webSocket() in Deno *", ...DENO_SERVE },
+  { test: "webSocket() with the server of Deno *", ...DENO_SERVE },
   { test: "webSocket() with the server of ws answers *", ...WEB_SOCKET },
-  { test: "webSocket() listens on wss:// in Deno, and only there", reason: DENO_SERVE },
+  { test: "webSocket() listens on wss:// in Deno, and only there", ...DENO_SERVE },
   {
     test: "KeepAliveWebSocket over ws fires events of the right classes",
     reason: "there is no CloseEvent",
@@ -57,7 +59,7 @@ export const DENO_ONLY: readonly DenoOnly[] = [
     reason: PAUSED,
     runtime: "bun",
   },
-  { test: /^KeepAliveWebSocket (has the whole keep-alive|outlives its links)/, reason: DENO_SERVE },
+  { test: /^KeepAliveWebSocket (has the whole keep-alive|outlives its links)/, ...DENO_SERVE },
   { test: /^KeepAliveWebSocket (?!over ws|asks with control)/, ...WEB_SOCKET },
   { test: "workerTimerHost*", reason: PAGES },
   { test: "The WeChat example of the docs runs *", reason: OTHER_PROCESS },

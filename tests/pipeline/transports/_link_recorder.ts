@@ -22,6 +22,10 @@ export class LinkRecorder {
   batches = 0;
   readonly flushes: number[] = [];
   flushedBytes = 0;
+  /** Whether the peer was said to have ended its direction. */
+  inputEnded = false;
+  /** Whether the link is to go on then. */
+  keepsHalf = false;
   closed: { reason: LinkDownReason; error: Error | undefined } | undefined = undefined;
   #autoRead: boolean;
   #inCall = false;
@@ -48,6 +52,12 @@ export class LinkRecorder {
           this.flushedBytes += bytes;
           this.#told();
         },
+        onInputEnded: () => {
+          assertEquals(this.inputEnded, false, "the sink was told twice of the peer's end");
+          this.inputEnded = true;
+          this.#told();
+          return this.keepsHalf;
+        },
         onClosed: (reason, error) => {
           this.#told();
           this.closed = { reason, error };
@@ -73,6 +83,10 @@ export class LinkRecorder {
       for (const message of messages) this.link.write(message);
       this.link.flush();
     });
+  }
+
+  shutdownOutput(): void {
+    this.#call(() => this.link.shutdownOutput!());
   }
 
   close(): void {

@@ -44,6 +44,10 @@ export interface Capabilities {
   readonly flushesInParts: boolean;
   /** Whether it keeps up a close that the peer does not answer only until the limit. */
   readonly closeWaitsForPeer: boolean;
+  /** Whether one direction can end while the other goes on. Default: no. */
+  readonly halfCloses?: boolean;
+  /** Whether it says that it is not asked to read. Default: no. */
+  readonly tellsPause?: boolean;
   /** Addresses that it must refuse, with what the error says. */
   readonly badAddresses: readonly (readonly [address: string, message: RegExp])[];
 }
@@ -185,6 +189,122 @@ export function transportSuite(
       assertEquals(world.loop.heldMs, [2000]);
       world.loop.fireHeld();
       assertEquals(await client.end(), "closed");
+    });
+  }
+
+  if (capabilities.halfCloses) {
+    test("shutdownOutput() ends one direction, and the other goes on", async (world) => {
+      const [client, server] = await world.pair();
+      const [request, answer] = [pattern(1_000_000), pattern(1_000_000, 2)];
+      server.keepsHalf = true;
+      client.send(request);
+      client.link.write(new Uint8Array(10)); // was not flushed, and does not go out
+      client.shutdownOutput();
+      client.shutdownOutput();
+      assertThrows(() => client.link.write(new Uint8Array(1)), TypeError, "Cannot write: the output");
+      await server.until(() => server.inputEnded);
+      assertEquals(server.bytes, request);
+      server.send(answer);
+      await client.until(() => client.receivedBytes === answer.length);
+      await steady(world.loop, () => client.receivedBytes);
+      assertEquals(client.bytes, answer);
+      server.send(pattern(10));
+      server.shutdownOutput();
+      assertEquals([await client.end(), await server.end()], ["remoteClosed", "remoteClosed"]);
+      assertEquals([client.receivedBytes, client.inputEnded], [answer.length + 10, false]);
+      assertEquals([client.closed?.error, server.closed?.error], [undefined, undefined]);
+    });
+
+    test("shutdownOutput() on both sides at once loses nothing", async (world) => {
+      const [client, server] = await world.pair();
+      const ends = [client, server] as const;
+      for (const end of ends) {
+        end.keepsHalf = true;
+        end.send(pattern(300_000));
+        end.shutdownOutput();
+      }
+      for (const end of ends) {
+        assertEquals(await end.end(), "remoteClosed");
+        assertEquals(end.bytes, pattern(300_000));
+      }
+    });
+
+    test("the peer's end takes a link down that nobody keeps", async (world) => {
+      const [client, server] = await world.pair();
+      client.send(pattern(1000));
+      client.shutdownOutput();
+      assertEquals(await server.end(), "remoteClosed");
+      assertEquals([server.bytes, server.inputEnded], [pattern(1000), true]);
+      assertEquals(await client.end(), "remoteClosed");
+    });
+
+    test("the peer's end is told after what is unread", async (world) => {
+      const [client, server] = await world.pair({ serverReads: false });
+      server.keepsHalf = true;
+      client.send(pattern(1000));
+      client.shutdownOutput();
+      await steady(world.loop, () => client.flushedBytes);
+      assertEquals(server.inputEnded, false);
+      server.readAll();
+      await server.until(() => server.inputEnded);
+      assertEquals(server.bytes, pattern(1000));
+      server.read();
+      server.send(pattern(10));
+      await client.until(() => client.receivedBytes === 10);
+    });
+
+    test("close() after the peer's end sends what was flushed", async (world) => {
+      const [client, server] = await world.pair();
+      server.keepsHalf = true;
+      client.shutdownOutput();
+      await server.until(() => server.inputEnded);
+      server.send(pattern(1_000_000));
+      server.close();
+      assertEquals([await client.end(), await server.end()], ["remoteClosed", "closed"]);
+      assertEquals(client.bytes, pattern(1_000_000));
+      assertEquals(world.loop.heldMs, []);
+    });
+
+    test("close() after shutdownOutput() ends both", async (world) => {
+      const [client, server] = await world.pair();
+      client.send(pattern(1000));
+      client.shutdownOutput();
+      client.close();
+      assertEquals([await client.end(), await server.end()], ["closed", "remoteClosed"]);
+      assertEquals(server.bytes, pattern(1000));
+      assertEquals(world.loop.heldMs, []);
+    });
+
+    test("abort() after shutdownOutput() drops the link", async (world) => {
+      const [client, server] = await world.pair();
+      server.keepsHalf = true;
+      client.shutdownOutput();
+      await server.until(() => server.inputEnded);
+      client.abort();
+      assertEquals(await client.end(), "closed");
+      // What nobody takes any more fails, sooner or later.
+      while (server.closed === undefined) {
+        server.send(pattern(10_000));
+        await steady(world.loop, () => server.flushedBytes);
+      }
+      assertEquals(server.closed.reason, "reset");
+    });
+  } else {
+    test("cannot end one direction alone", async (world) => {
+      const [client] = await world.pair();
+      assertEquals(client.link.shutdownOutput, undefined);
+    });
+  }
+
+  if (capabilities.tellsPause) {
+    test("Link.isPaused tells whether nobody asked", async (world) => {
+      const [client, server] = await world.pair({ serverReads: false });
+      assertEquals([client.link.isPaused, server.link.isPaused], [false, true]);
+      server.read();
+      assertEquals(server.link.isPaused, false);
+      client.send(pattern(10));
+      await server.until(() => server.batches === 1);
+      assertEquals(server.link.isPaused, true);
     });
   }
 

@@ -69,6 +69,8 @@ transportSuite("duplex", () => ({
   tooMuchBytes: 32 * 1024 * 1024,
   flushesInParts: true,
   closeWaitsForPeer: true,
+  halfCloses: true,
+  tellsPause: true,
   badAddresses: [],
 });
 

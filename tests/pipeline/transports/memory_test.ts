@@ -27,6 +27,8 @@ for (const [latencyMs, keepsMessages] of [[0, false], [5, true]] as const) {
       tooMuchBytes: 1024 * 1024,
       flushesInParts: !keepsMessages,
       closeWaitsForPeer: true,
+      halfCloses: true,
+      tellsPause: true,
       badAddresses,
     },
   );

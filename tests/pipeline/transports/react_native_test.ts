@@ -43,6 +43,8 @@ transportSuite("WebSocket of React Native", () => ({
   tooMuchBytes: undefined,
   flushesInParts: false,
   closeWaitsForPeer: false,
+  halfCloses: false,
+  tellsPause: true,
   badAddresses: [["127.0.0.1:80", /no URL/], ["http://127.0.0.1:80", /must begin with/], [
     "ws://h/p#part",
     /fragment/,

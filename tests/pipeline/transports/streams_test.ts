@@ -17,13 +17,19 @@ function streamsWithListener(keepsMessages: boolean): Transport {
   let listener: ListenOptions | undefined;
   const transport = streams({
     keepsMessages,
+    halfCloses: true,
     connect: () => {
       if (listener === undefined) throw new Error("nobody listens");
       const { loop, onLink } = listener;
       const up = new TransformStream();
       const down = new TransformStream();
       const server = { readable: up.readable, writable: down.writable };
-      const link = streamLink(server, { loop, keepsMessages, localAddress: "streams:test" });
+      const link = streamLink(server, {
+        loop,
+        keepsMessages,
+        halfCloses: true,
+        localAddress: "streams:test",
+      });
       loop.schedule(0, onLink, link);
       return { readable: down.readable, writable: up.writable };
     },
@@ -50,6 +56,8 @@ for (const keepsMessages of [false, true]) {
     tooMuchBytes: 1024 * 1024,
     flushesInParts: !keepsMessages,
     closeWaitsForPeer: true,
+    halfCloses: true,
+    tellsPause: true,
     badAddresses: [],
   });
 }

@@ -37,6 +37,8 @@ transportSuite("tcp", () => ({
   tooMuchBytes: 32 * 1024 * 1024,
   flushesInParts: true,
   closeWaitsForPeer: true,
+  halfCloses: true,
+  tellsPause: true,
   badAddresses,
 });
 
@@ -51,6 +53,8 @@ transportSuite("tls", () => ({
   tooMuchBytes: "Deno" in globalThis ? undefined : 32 * 1024 * 1024,
   flushesInParts: true,
   closeWaitsForPeer: true,
+  halfCloses: true,
+  tellsPause: true,
   badAddresses: [],
 });
 

@@ -36,11 +36,18 @@ const addresses = {
   loop,
 };
 
-transportSuite("WebSocket of Deno", () => ({ transport: webSocket(), ...addresses }), {
-  abortResets: false,
-  tooMuchBytes: undefined,
+/** Whose class and server are the default here. */
+const NATIVE = "Bun" in globalThis ? "Bun" : "Deno";
+// Deno's class can neither cut a link nor let its peer wait.
+const ofDeno = { abortResets: false, tooMuchBytes: undefined };
+const ofBun = { abortResets: true, tooMuchBytes: 32 * 1024 * 1024 };
+
+transportSuite(`WebSocket of ${NATIVE}`, () => ({ transport: webSocket(), ...addresses }), {
+  ...NATIVE === "Bun" ? ofBun : ofDeno,
   flushesInParts: false,
   closeWaitsForPeer: false,
+  halfCloses: false,
+  tellsPause: true,
   badAddresses,
 });
 
@@ -52,6 +59,8 @@ transportSuite("WebSocket of ws", () => ({
   tooMuchBytes: 32 * 1024 * 1024,
   flushesInParts: false,
   closeWaitsForPeer: true,
+  halfCloses: false,
+  tellsPause: true,
   badAddresses,
 });
 
@@ -205,7 +214,7 @@ Deno.test("webSocket() refuses a limit that makes no sense", () => {
   }
 });
 
-for (const [name, options] of [["Deno", {}], ["ws", { webSocket: NodeWebSocket }]] as const) {
+for (const [name, options] of [[NATIVE, {}], ["ws", { webSocket: NodeWebSocket }]] as const) {
   Deno.test(`webSocket() sends protocols and headers with the class of ${name}`, async () => {
     const seen: unknown[] = [];
     const server: WebSocketServer = new WebSocketServer({ host: "127.0.0.1", port: 0 });
@@ -223,7 +232,7 @@ for (const [name, options] of [["Deno", {}], ["ws", { webSocket: NodeWebSocket }
     await new Promise((resolve) => server.close(resolve));
   });
 
-  Deno.test(`webSocket() in Deno chooses the first protocol that the class of ${name} offers`, async () => {
+  Deno.test(`webSocket() in ${NATIVE} chooses the first protocol that the class of ${name} offers`, async () => {
     const onLink = (link: Link) => void new LinkRecorder(link);
     const listener = await webSocket().listen!("ws://127.0.0.1:0", { loop, onLink, onError: unwanted });
     const remote = { address: listener.address, credentials: { protocols: ["chat.v2", "chat.v1"] } };
@@ -234,7 +243,7 @@ for (const [name, options] of [["Deno", {}], ["ws", { webSocket: NodeWebSocket }
   });
 }
 
-for (const [name, options] of [["Deno", {}], ["ws", { server: WebSocketServer }]] as const) {
+for (const [name, options] of [[NATIVE, {}], ["ws", { server: WebSocketServer }]] as const) {
   Deno.test(`webSocket() with the server of ${name} answers what is no WebSocket handshake`, async () => {
     const listenOptions = { loop, onLink() {}, onError: unwanted };
     const listener = await webSocket(options).listen!("ws://127.0.0.1:0/chat", listenOptions);
@@ -258,7 +267,7 @@ for (const [name, options] of [["Deno", {}], ["ws", { server: WebSocketServer }]
   });
 }
 
-Deno.test("webSocket() listens on wss:// in Deno, and only there", async () => {
+Deno.test(`webSocket() listens on wss:// in ${NATIVE}, and only there`, async () => {
   const tls = { cert: TEST_CERTIFICATE, key: TEST_KEY };
   const links: LinkRecorder[] = [];
   const listenOptions = {
@@ -280,7 +289,7 @@ Deno.test("webSocket() listens on wss:// in Deno, and only there", async () => {
   assertThrows(
     () => webSocket({ server: WebSocketServer, tls }).listen!("wss://127.0.0.1:0", listenOptions),
     TypeError,
-    "wss:// needs Deno.serve",
+    "wss:// needs Deno.serve or Bun.serve",
   );
 });
 

@@ -29,6 +29,8 @@ transportSuite("WeChat's sockets", () => {
   tooMuchBytes: undefined,
   flushesInParts: false,
   closeWaitsForPeer: false,
+  halfCloses: false,
+  tellsPause: true,
   badAddresses: [
     ["127.0.0.1:80", /^Cannot parse the address "127\.0\.0\.1:80": it must begin with ws:\/\/ or wss:\/\/$/],
     ["http://127.0.0.1:80", /must begin with/],

@@ -1,7 +1,7 @@
 /**
  * What a browser loads of the library: `keepAlive()`, a Bootstrap and the
- * WebSocket transport, minified, with and without msgpack-lite, and how much of
- * it comes from each folder.
+ * WebSocket transport, minified, with and without msgpack-lite, how much of it
+ * comes from each folder, and what a pipeline of some of its handlers takes.
  *
  * `deno task size [--limit BYTES] [--json]`: status 1 if it is more than the
  * limit (20 KiB) when compressed, without msgpack-lite.
@@ -26,11 +26,22 @@ if (!(limitBytes > 0)) {
 const FILES_FOR_BROWSERS = new Map(
   Object.entries(FOR_BROWSERS).map(([path, other]) => [join(ROOT, path), join(ROOT, other)]),
 );
-const ENTRY = `
-  import { Bootstrap, keepAlive } from "${manifest.exports["."]}";
-  import { webSocket } from "${manifest.exports["./transports/web-socket"]}";
-  globalThis.longlink = { Bootstrap, keepAlive, webSocket };
-`;
+const KEEP_ALIVE = ["Bootstrap", "keepAlive"];
+/** What one may take of it, each with all before it. */
+const STEPS = {
+  "a channel and WebSocket": ["Bootstrap"],
+  "+ heartbeats, messages": [
+    "IdleStateHandler",
+    "VarintFrameDecoder",
+    "VarintFrameEncoder",
+    "HeartbeatDecoder",
+    "HeartbeatEncoder",
+    "MessagePackCodec",
+  ],
+  "+ reconnecting": ["ReconnectHandler"],
+  "+ learning: keepAlive()": KEEP_ALIVE,
+  "+ sessions": ["SessionHandler"],
+};
 /** The bundle for browsers that the package brings along. */
 const MESSAGE_PACK = createRequire(import.meta.url).resolve("msgpack-lite/dist/msgpack.min.js");
 
@@ -49,8 +60,9 @@ const asPackaged: Plugin = {
   },
 };
 
-const without = await bundle({ external: ["msgpack-lite"] });
-const withMessagePack = await bundle({ alias: { "msgpack-lite": MESSAGE_PACK } });
+const WITHOUT = { external: ["msgpack-lite"] };
+const without = await bundle(KEEP_ALIVE, WITHOUT);
+const withMessagePack = await bundle(KEEP_ALIVE, { alias: { "msgpack-lite": MESSAGE_PACK } });
 const isTooMuch = without.size.brotli > limitBytes;
 
 console.log("bytes                    minified    gzip  brotli");
@@ -58,13 +70,19 @@ row("without msgpack-lite", without.size);
 row("with msgpack-lite", withMessagePack.size);
 console.log("\nminified bytes by folder, without msgpack-lite");
 for (const [folder, bytes] of without.folders) console.log(`${folder.padEnd(24)} ${text(bytes)}`);
+console.log("\nstep by step, without msgpack-lite");
+const steps: Record<string, Size> = {};
+const names = new Set<string>();
+for (const [step, more] of Object.entries(STEPS)) {
+  for (const name of more) names.add(name);
+  row(step, steps[step] = (await bundle([...names], WITHOUT)).size);
+}
 const verdict = isTooMuch ? "more than" : "within";
 console.log(`\n${without.size.brotli} bytes minified and compressed, ${verdict} the limit of ${limitBytes}`);
 if (options.json) {
   const folders = Object.fromEntries(without.folders);
-  console.log(
-    JSON.stringify({ without: without.size, with: withMessagePack.size, folders, limitBytes }),
-  );
+  const sizes = { without: without.size, with: withMessagePack.size, folders, steps, limitBytes };
+  console.log(JSON.stringify(sizes));
 }
 if (isTooMuch) process.exitCode = 1;
 
@@ -74,13 +92,23 @@ interface Size {
   readonly brotli: number;
 }
 
+/** The names of the root export, and the WebSocket transport. */
+function entryOf(names: readonly string[]): string {
+  return `
+    import { ${names.join(", ")} } from "${manifest.exports["."]}";
+    import { webSocket } from "${manifest.exports["./transports/web-socket"]}";
+    globalThis.longlink = { ${names.join(", ")}, webSocket };
+  `;
+}
+
 async function bundle(
+  names: readonly string[],
   options: { external?: string[]; alias?: Record<string, string> },
 ): Promise<{ size: Size; folders: [name: string, bytes: number][] }> {
   const { outputFiles, metafile } = await build({
     ...options,
     absWorkingDir: ROOT,
-    stdin: { contents: ENTRY, resolveDir: ROOT, loader: "ts" },
+    stdin: { contents: entryOf(names), resolveDir: ROOT, loader: "ts" },
     bundle: true,
     minify: true,
     format: "esm",

@@ -11,7 +11,7 @@ import { ClientTrial } from "./_client_trial.ts";
 import { Heartbeat, SCOUTS } from "./heartbeat/heartbeat.ts";
 import { idleStateOf } from "./_idle_state.ts";
 import type { CoverageEvent, LinkValidEvent, TrialEvent, VerdictEvent } from "./keep_alive_event.ts";
-import type { ProbeDoneEvent, ProbeOutcome, ProbeSettings, ProbeSnapshot } from "./probe_handler.ts";
+import type { ProbeDoneEvent, ProbeOptions, ProbeOutcome, ProbeSnapshot } from "./probe_handler.ts";
 import { ProbeSearch } from "./_probe_search.ts";
 import { ProbeTrial, type ProbeTrialOwner, type TrialRunner } from "./_probe_trial.ts";
 import { Scout, type ScoutOwner } from "./_scout.ts";
@@ -30,6 +30,9 @@ const MAX_LATE = 2;
 const MAX_VOID = 10;
 const FIRST_PAUSE_MS = 1_000;
 const LONGEST_PAUSE_MS = 60_000;
+
+/** Options, checked and complete. */
+export type ProbeSettings = Required<ProbeOptions>;
 
 /** The mind of a ProbeHandler, for one channel. */
 export class Prober implements BeatOwner, ProbeTrialOwner {

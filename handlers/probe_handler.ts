@@ -11,7 +11,7 @@ import { Heartbeat, MAX_HEARTBEAT_TIME_MS } from "./heartbeat/heartbeat.ts";
 import { HeartbeatEncoder } from "./heartbeat_encoder.ts";
 import { idleStateOf } from "./_idle_state.ts";
 import type { IdleStateEvent } from "./idle_state_handler.ts";
-import { Prober } from "./_prober.ts";
+import { Prober, type ProbeSettings } from "./_prober.ts";
 import { takesHeartbeats } from "./_stray_heartbeat.ts";
 
 /**
@@ -180,23 +180,6 @@ export interface ProbeDoneEvent {
   /** How. */
   readonly outcome: ProbeOutcome;
 }
-
-/**
- * Options, checked and complete.
- *
- * @example As a tool has them that takes all from its flags
- * ```ts
- * import { assertThrows } from "@std/assert";
- * import { IdleStateHandler, ProbeHandler, type ProbeSettings } from "@longlink/pipeline";
- *
- * const settings: ProbeSettings = {
- *   scoutHandlers: () => [new IdleStateHandler()],
- *   startMs: 28_000, maxMs: 600_000, precisionMs: 0, precision: 2, parallel: 1,
- * };
- * assertThrows(() => new ProbeHandler(settings), RangeError, "precision must be from 0 to 1, got 2");
- * ```
- */
-export type ProbeSettings = Required<ProbeOptions>;
 
 /**
  * Measures how long the network between here and a peer lets a link idle. For

@@ -6,7 +6,25 @@
 
 import type { ChannelPromise } from "./channel_promise.ts";
 
-/** When a channel counts as unwritable, and when as writable again, in bytes. */
+/**
+ * When a channel counts as unwritable, and when as writable again, in bytes.
+ *
+ * @example A sender that waits for room
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { Bootstrap, ServerBootstrap } from "@longlink/pipeline";
+ * import { memory } from "@longlink/pipeline/transports/memory";
+ *
+ * const transport = memory();
+ * await using _server = await new ServerBootstrap({ transport, autoRead: false }).listen("memory://slow");
+ * await using channel = await new Bootstrap({
+ *   transport,
+ *   waterMarks: { lowBytes: 100, highBytes: 1_000 },
+ * }).connect("memory://slow");
+ * channel.write(new Uint8Array(1_001)).catch(() => {});
+ * assertEquals(channel.isWritable, false); // `channelWritabilityChanged` comes when it may go on
+ * ```
+ */
 export interface WaterMarks {
   /** Below this many pending bytes, or at none, an unwritable channel is writable again. Default: 32 KiB. */
   readonly lowBytes: number;

@@ -19,12 +19,45 @@ import type { Link, Remote, RemoteSource, Transport, WireMessage } from "./trans
 
 export type { WaterMarks } from "./_outbound_buffer.ts";
 
-/** Something reached the tail of a pipeline and nobody had handled it. */
+/**
+ * Something reached the tail of a pipeline and nobody had handled it.
+ *
+ * @example What nobody took
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { Channel, type UnhandledReport } from "@longlink/pipeline";
+ * import { memory } from "@longlink/pipeline/transports/memory";
+ *
+ * const reports: UnhandledReport[] = [];
+ * const channel = new Channel({ transport: memory(), onUnhandled: (report) => reports.push(report) });
+ * channel.pipeline.fireChannelRead("hello");
+ * channel.pipeline.fireExceptionCaught(new Error("no"));
+ * assertEquals(reports.map(({ kind }) => kind), ["message", "error"]);
+ * await channel.close();
+ * ```
+ */
 export type UnhandledReport =
   | { readonly kind: "error"; readonly error: unknown; readonly channel: Channel }
   | { readonly kind: "message"; readonly message: unknown; readonly channel: Channel };
 
-/** Options of a channel. */
+/**
+ * Options of a channel.
+ *
+ * @example A channel that is impatient
+ * ```ts
+ * import { assertEquals, assertThrows } from "@std/assert";
+ * import { Channel, type ChannelOptions } from "@longlink/pipeline";
+ * import { memory } from "@longlink/pipeline/transports/memory";
+ *
+ * const options: ChannelOptions = {
+ *   transport: memory(),
+ *   connectTimeoutMs: 2_000,
+ *   pipeline: (pipeline) => pipeline.addLast("log", {}),
+ * };
+ * assertEquals(new Channel(options).pipeline.names(), ["log"]);
+ * assertThrows(() => new Channel({ ...options, connectTimeoutMs: 0 }), RangeError);
+ * ```
+ */
 export interface ChannelOptions {
   /** What carries the link. */
   readonly transport: Transport;
@@ -54,6 +87,21 @@ export interface ChannelOptions {
  * - `active`: a link stands.
  * - `closing`: closed by this side; what was flushed is still going out.
  * - `closed`: for good.
+ *
+ * @example From link to link
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { type ChannelState, EmbeddedChannel } from "@longlink/pipeline";
+ *
+ * const channel = new EmbeddedChannel();
+ * channel.autoClose = false;
+ * const states: ChannelState[] = [channel.state];
+ * channel.loseLink();
+ * states.push(channel.state);
+ * await channel.close();
+ * states.push(channel.state);
+ * assertEquals(states, ["active", "idle", "closed"]);
+ * ```
  */
 export type ChannelState = "idle" | "connecting" | "active" | "closing" | "closed";
 

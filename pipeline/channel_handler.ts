@@ -85,7 +85,19 @@ export interface ChannelHandler {
   close?(context: ChannelHandlerContext, promise: ChannelPromise): unknown;
 }
 
-/** A class of handlers, for looking one up by its class. */
+/**
+ * A class of handlers, for looking one up by its class.
+ *
+ * @example Looking for a handler of any class
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { type ChannelHandlerClass, EmbeddedChannel, IdleStateHandler, ReconnectHandler } from "@longlink/pipeline";
+ *
+ * const { pipeline } = new EmbeddedChannel({ handlers: [new IdleStateHandler()] });
+ * const has = (kind: ChannelHandlerClass) => pipeline.get(kind) !== undefined;
+ * assertEquals([has(IdleStateHandler), has(ReconnectHandler)], [true, false]);
+ * ```
+ */
 export type ChannelHandlerClass<T extends ChannelHandler = ChannelHandler> = abstract new (
   // deno-lint-ignore no-explicit-any
   ...args: any[]

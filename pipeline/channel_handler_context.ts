@@ -16,6 +16,22 @@ import type { RemoteSource } from "./transport.ts";
  * towards the tail; the operations pass outbound work on towards the head.
  * The context of a removed handler still passes things on to where its
  * neighbours are.
+ *
+ * @example Passing on what comes, changed, and answering it
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { type ChannelHandlerContext, EmbeddedChannel } from "@longlink/pipeline";
+ *
+ * const shout = {
+ *   channelRead(context: ChannelHandlerContext, message: unknown) {
+ *     context.fireChannelRead(String(message).toUpperCase());
+ *     context.writeAndFlush("heard");
+ *   },
+ * };
+ * const channel = new EmbeddedChannel({ handlers: [shout] });
+ * channel.writeInbound("hello");
+ * assertEquals([channel.readInbound(), channel.readOutbound()], ["HELLO", "heard"]);
+ * ```
  */
 export interface ChannelHandlerContext {
   /** The handler's name, unique in its pipeline. */

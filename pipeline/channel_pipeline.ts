@@ -12,7 +12,21 @@ import type { ChannelPromise } from "./channel_promise.ts";
 import { ChannelClosedError, PipelineError } from "./errors.ts";
 import type { RemoteSource } from "./transport.ts";
 
-/** Names a handler in a pipeline: by its name, the instance itself, or its class (the first of it). */
+/**
+ * Names a handler in a pipeline: by its name, the instance itself, or its class (the first of it).
+ *
+ * @example Three ways to say which
+ * ```ts
+ * import { assert } from "@std/assert";
+ * import { EmbeddedChannel, type HandlerReference, IdleStateHandler } from "@longlink/pipeline";
+ *
+ * const idle = new IdleStateHandler();
+ * const { pipeline } = new EmbeddedChannel();
+ * pipeline.addLast("idle", idle);
+ * const references: HandlerReference[] = ["idle", idle, IdleStateHandler];
+ * assert(references.every((reference) => pipeline.get(reference) === idle));
+ * ```
+ */
 export type HandlerReference = string | ChannelHandler | ChannelHandlerClass;
 
 /** Handlers that are in some pipeline now and may not be in another, and do not say so themselves. */

@@ -4,7 +4,21 @@
  * @module
  */
 
-/** Gets the failure of an operation that nobody listened to. A channel is one. */
+/**
+ * Gets the failure of an operation that nobody listened to. A channel is one.
+ *
+ * @example Hearing of a failure that nobody listened to
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { ChannelPromise, type UnhandledFailureSink } from "@longlink/pipeline";
+ *
+ * const unhandled: unknown[] = [];
+ * const sink: UnhandledFailureSink = { reportUnhandled: (error) => unhandled.push(error) };
+ * new ChannelPromise(sink).reject("nobody listened");
+ * await new Promise((resolve) => setTimeout(resolve)); // once the turn is over
+ * assertEquals(unhandled, ["nobody listened"]);
+ * ```
+ */
 export interface UnhandledFailureSink {
   /** Reports an error that nobody handled. */
   reportUnhandled(error: unknown): void;

@@ -4,7 +4,24 @@
  * @module
  */
 
-/** What a {@linkcode ControlFrame} is for. */
+/**
+ * What a {@linkcode ControlFrame} is for.
+ *
+ * @example Telling a pong from a message
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { ControlFrame, type ControlFrameKind, EmbeddedChannel } from "@longlink/pipeline";
+ *
+ * const kinds: (ControlFrameKind | "message")[] = [];
+ * const channel = new EmbeddedChannel({
+ *   handlers: [{
+ *     channelRead: (_context, message) => kinds.push(message instanceof ControlFrame ? message.kind : "message"),
+ *   }],
+ * });
+ * channel.writeInbound(new ControlFrame("pong", new Uint8Array()), new Uint8Array([1]));
+ * assertEquals(kinds, ["pong", "message"]);
+ * ```
+ */
 export type ControlFrameKind = "ping" | "pong";
 
 /**

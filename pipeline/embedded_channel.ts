@@ -13,7 +13,24 @@ import type { LinkDownReason } from "./link_event.ts";
 import type { Link, LinkSink, Remote, Transport, WireMessage } from "./transport.ts";
 import { VirtualEventLoop } from "./virtual_event_loop.ts";
 
-/** Options of an embedded channel. */
+/**
+ * Options of an embedded channel.
+ *
+ * @example A try that is refused
+ * ```ts
+ * import { assertRejects } from "@std/assert";
+ * import { EmbeddedChannel, type EmbeddedChannelOptions } from "@longlink/pipeline";
+ *
+ * const options: EmbeddedChannelOptions = {
+ *   active: false,
+ *   onConnect: ({ address }) => {
+ *     throw new Error(`nobody at ${address}`);
+ *   },
+ * };
+ * const channel = new EmbeddedChannel(options);
+ * await assertRejects(async () => await channel.connect("embedded://peer"), Error, "nobody at embedded://peer");
+ * ```
+ */
 export interface EmbeddedChannelOptions
   extends Omit<ChannelOptions, "transport" | "pipeline" | "loop" | "onUnhandled"> {
   /** The handlers, from head to tail. Default: none. */

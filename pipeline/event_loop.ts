@@ -5,7 +5,21 @@
  * @module
  */
 
-/** A scheduled task. Cancelling twice, or after it ran, does nothing. */
+/**
+ * A scheduled task. Cancelling twice, or after it ran, does nothing.
+ *
+ * @example A deadline that was kept
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { type Timer, VirtualEventLoop } from "@longlink/pipeline";
+ *
+ * const loop = new VirtualEventLoop();
+ * const deadline: Timer = loop.schedule(5_000, () => console.log("too late"));
+ * loop.advanceBy(4_999);
+ * deadline.cancel();
+ * assertEquals([deadline.dueMs, deadline.pending], [5_000, false]);
+ * ```
+ */
 export interface Timer {
   /** When it is due, in the loop's own time ({@linkcode EventLoop.now}), ms. */
   readonly dueMs: number;
@@ -15,7 +29,22 @@ export interface Timer {
   cancel(): void;
 }
 
-/** The loop found that it ran later than it had asked for. */
+/**
+ * The loop found that it ran later than it had asked for.
+ *
+ * @example Noticing that the machine slept
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { type LateNotice, VirtualEventLoop } from "@longlink/pipeline";
+ *
+ * const loop = new VirtualEventLoop();
+ * const notices: LateNotice[] = [];
+ * loop.onLate((notice) => notices.push(notice));
+ * loop.sleep(60_000);
+ * loop.advanceBy(1);
+ * assertEquals(notices.map(({ kind }) => kind), ["slept"]);
+ * ```
+ */
 export interface LateNotice {
   /**
    * `slept`: the wall clock went on while the monotonic clock stood still
@@ -27,7 +56,24 @@ export interface LateNotice {
   readonly lateMs: number;
 }
 
-/** Clock, timers and randomness of the channels that share it. */
+/**
+ * Clock, timers and randomness of the channels that share it.
+ *
+ * @example Time from the loop, so that a test can move it
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { type EventLoop, VirtualEventLoop } from "@longlink/pipeline";
+ *
+ * const stopwatch = (loop: EventLoop) => {
+ *   const startMs = loop.now();
+ *   return () => loop.now() - startMs;
+ * };
+ * const loop = new VirtualEventLoop();
+ * const elapsedMs = stopwatch(loop);
+ * loop.advanceBy(250);
+ * assertEquals(elapsedMs(), 250);
+ * ```
+ */
 export interface EventLoop {
   /**
    * Time in ms since an arbitrary start. Never goes back, and goes on while

@@ -15,6 +15,25 @@
  * - `networkChanged`: the network under the link is another one now.
  * - `replaced`: the peer has come back on another link, so this one is not wanted any more.
  * - `error`: any other failure of the transport; the event's `error` tells more.
+ *
+ * @example Only some reasons are worth a message to the user
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { EmbeddedChannel, type LinkDownEvent, type LinkDownReason } from "@longlink/pipeline";
+ *
+ * const silent: readonly LinkDownReason[] = ["closed", "networkChanged", "replaced"];
+ * const shown: string[] = [];
+ * const channel = new EmbeddedChannel({
+ *   handlers: [{
+ *     userEventTriggered(_context, event) {
+ *       const { type, reason } = event as LinkDownEvent;
+ *       if (type === "linkDown" && !silent.includes(reason)) shown.push(reason);
+ *     },
+ *   }],
+ * });
+ * channel.loseLink("unanswered");
+ * assertEquals(shown, ["unanswered"]);
+ * ```
  */
 export type LinkDownReason =
   | "closed"
@@ -26,7 +45,27 @@ export type LinkDownReason =
   | "replaced"
   | "error";
 
-/** The channel has a link (again). Follows `channelActive`, once per link. */
+/**
+ * The channel has a link (again). Follows `channelActive`, once per link.
+ *
+ * @example Asking for what was missed, where no session kept it
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { EmbeddedChannel, type LinkUpEvent } from "@longlink/pipeline";
+ *
+ * const channel = new EmbeddedChannel({
+ *   active: false,
+ *   handlers: [{
+ *     userEventTriggered(context, event) {
+ *       const up = event as LinkUpEvent;
+ *       if (up.type === "linkUp" && !up.resumed) context.writeAndFlush("history, please");
+ *     },
+ *   }],
+ * });
+ * channel.connect("embedded://peer");
+ * assertEquals(channel.readOutbound(), "history, please");
+ * ```
+ */
 export interface LinkUpEvent {
   /** Tells this event from others. */
   readonly type: "linkUp";
@@ -34,7 +73,27 @@ export interface LinkUpEvent {
   readonly resumed: boolean;
 }
 
-/** The channel lost its link. Comes just before `channelInactive`. */
+/**
+ * The channel lost its link. Comes just before `channelInactive`.
+ *
+ * @example Showing why
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { EmbeddedChannel, type LinkDownEvent } from "@longlink/pipeline";
+ *
+ * let status = "online";
+ * const channel = new EmbeddedChannel({
+ *   handlers: [{
+ *     userEventTriggered(_context, event) {
+ *       const down = event as LinkDownEvent;
+ *       if (down.type === "linkDown") status = `offline (${down.reason})`;
+ *     },
+ *   }],
+ * });
+ * channel.loseLink("reset");
+ * assertEquals(status, "offline (reset)");
+ * ```
+ */
 export interface LinkDownEvent {
   /** Tells this event from others. */
   readonly type: "linkDown";
@@ -50,6 +109,34 @@ export interface LinkDownEvent {
  * ends as a whole unless a handler says that it is to be kept. A handler to which
  * half a link is of no use, such as one that needs answers, does not pass this
  * on; so with heartbeats a link is never half-closed.
+ *
+ * @example Answering a peer that has said all it had to say
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { Bootstrap, type HalfCloseEvent, ServerBootstrap } from "@longlink/pipeline";
+ * import { memory } from "@longlink/pipeline/transports/memory";
+ *
+ * const transport = memory();
+ * await using _server = await new ServerBootstrap({
+ *   transport,
+ *   pipeline: (p) =>
+ *     p.addLast({
+ *       userEventTriggered(context, event) {
+ *         const half = event as HalfCloseEvent;
+ *         if (half.type !== "halfClose" || half.ended !== "input") return;
+ *         half.keep();
+ *         context.writeAndFlush("so long").onSettled(() => context.channel.shutdownOutput());
+ *       },
+ *     }),
+ * }).listen("memory://talk");
+ * const heard = Promise.withResolvers<unknown>();
+ * await using channel = await new Bootstrap({
+ *   transport,
+ *   pipeline: (p) => p.addLast({ channelRead: (_context, message) => heard.resolve(message) }),
+ * }).connect("memory://talk");
+ * channel.shutdownOutput();
+ * assertEquals(new TextDecoder().decode(await heard.promise as Uint8Array), "so long");
+ * ```
  */
 export interface HalfCloseEvent {
   /** Tells this event from others. */
@@ -68,6 +155,35 @@ export interface HalfCloseEvent {
  * of channels without a link, by `ServerChannel.close({ drain })`. A handler
  * that has something to finish (a farewell to send, a store to write) says so
  * with `waitUntil`; what is not finished by the deadline is cut off.
+ *
+ * @example A farewell before the server closes
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { Bootstrap, type DrainEvent, ServerBootstrap } from "@longlink/pipeline";
+ * import { memory } from "@longlink/pipeline/transports/memory";
+ *
+ * const transport = memory({ keepsMessages: true });
+ * const accepted = Promise.withResolvers<void>();
+ * const server = await new ServerBootstrap({
+ *   transport,
+ *   pipeline: (p) =>
+ *     p.addLast({
+ *       channelActive: () => accepted.resolve(),
+ *       userEventTriggered(context, event) {
+ *         const drain = event as DrainEvent;
+ *         if (drain.type === "drain") drain.waitUntil(context.writeAndFlush("back soon"));
+ *       },
+ *     }),
+ * }).listen("memory://farewell");
+ * const heard = Promise.withResolvers<unknown>();
+ * await new Bootstrap({
+ *   transport,
+ *   pipeline: (p) => p.addLast({ channelRead: (_context, message) => heard.resolve(message) }),
+ * }).connect("memory://farewell");
+ * await accepted.promise;
+ * await server.close({ drain: {} });
+ * assertEquals(await heard.promise, "back soon");
+ * ```
  */
 export interface DrainEvent {
   /** Tells this event from others. */

@@ -4,7 +4,19 @@
  * @module
  */
 
-/** What is known of a {@linkcode PeerError}. */
+/**
+ * What is known of a {@linkcode PeerError}.
+ *
+ * @example A format that reports what its peer said
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { PeerError, type PeerErrorFields } from "@longlink/pipeline";
+ *
+ * const refused = (fields: PeerErrorFields) => new PeerError(`The peer said: ${fields.reason}`, fields);
+ * const error = refused({ protocol: "chat", code: 7, reason: "banned" });
+ * assertEquals([error.message, error.code], ["The peer said: banned", 7]);
+ * ```
+ */
 export interface PeerErrorFields {
   /** In which protocol it was said: `websocket`, `mqtt`, `nats`, `xmpp`, ... */
   readonly protocol: string;

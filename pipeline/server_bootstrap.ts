@@ -12,7 +12,29 @@ import type { EventLoop } from "./event_loop.ts";
 import { systemEventLoop } from "./system_event_loop.ts";
 import type { Link, Listener } from "./transport.ts";
 
-/** Options of a server. */
+/**
+ * Options of a server.
+ *
+ * @example Counting peers that could not be served
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { Bootstrap, ServerBootstrap, type ServerBootstrapOptions } from "@longlink/pipeline";
+ * import { memory } from "@longlink/pipeline/transports/memory";
+ *
+ * const transport = memory();
+ * const refused = Promise.withResolvers<Error>();
+ * const options: ServerBootstrapOptions = {
+ *   transport,
+ *   pipeline: () => {
+ *     throw new Error("no handlers today");
+ *   },
+ *   onAcceptError: refused.resolve,
+ * };
+ * await using _server = await new ServerBootstrap(options).listen("memory://broken");
+ * await new Bootstrap({ transport }).connect("memory://broken");
+ * assertEquals((await refused.promise).cause, new Error("no handlers today"));
+ * ```
+ */
 export interface ServerBootstrapOptions extends ChannelOptions {
   /**
    * Gets failures to accept a single peer, such as that its handlers could not
@@ -21,7 +43,36 @@ export interface ServerBootstrapOptions extends ChannelOptions {
   readonly onAcceptError?: (error: Error) => void;
 }
 
-/** How a server sends its clients away before it closes. */
+/**
+ * How a server sends its clients away before it closes.
+ *
+ * @example Clients that come back within half a minute
+ * ```ts
+ * import { assertEquals, assertLessOrEqual } from "@std/assert";
+ * import { Bootstrap, type DrainEvent, type DrainOptions, ServerBootstrap } from "@longlink/pipeline";
+ * import { memory } from "@longlink/pipeline/transports/memory";
+ *
+ * const drain: DrainOptions = { windowMs: 30_000, deadlineMs: 5_000 };
+ * const told = Promise.withResolvers<number>();
+ * const accepted = Promise.withResolvers<void>();
+ * const transport = memory();
+ * const server = await new ServerBootstrap({
+ *   transport,
+ *   pipeline: (p) =>
+ *     p.addLast({
+ *       channelActive: () => accepted.resolve(),
+ *       userEventTriggered(_context, event) {
+ *         if ((event as DrainEvent).type === "drain") told.resolve((event as DrainEvent).comeBackMs);
+ *       },
+ *     }),
+ * }).listen("memory://drain");
+ * await new Bootstrap({ transport }).connect("memory://drain");
+ * await accepted.promise;
+ * await server.close({ drain });
+ * assertLessOrEqual(await told.promise, 30_000);
+ * assertEquals(server.channels.size, 0);
+ * ```
+ */
 export interface DrainOptions {
   /**
    * Within which time the clients are to come back, in ms, 0 to 3,600,000:
@@ -38,7 +89,21 @@ export interface DrainOptions {
   readonly deadlineMs?: number;
 }
 
-/** How {@linkcode ServerChannel.close} closes. */
+/**
+ * How {@linkcode ServerChannel.close} closes.
+ *
+ * @example At once, or in order
+ * ```ts
+ * import { assertThrows } from "@std/assert";
+ * import { type CloseOptions, ServerBootstrap } from "@longlink/pipeline";
+ * import { memory } from "@longlink/pipeline/transports/memory";
+ *
+ * const server = await new ServerBootstrap({ transport: memory() }).listen("memory://close");
+ * const wrong: CloseOptions = { drain: { windowMs: -1 } };
+ * assertThrows(() => server.close(wrong), RangeError, "windowMs must be from 0 to 3600000"); // nothing is closed
+ * await server.close({ drain: { windowMs: 0 } });
+ * ```
+ */
 export interface CloseOptions {
   /** Sends the clients away first and lets what was written for them leave. Default: closes at once. */
   readonly drain?: DrainOptions;
@@ -127,7 +192,31 @@ export class ServerBootstrap {
   }
 }
 
-/** A listening server and the channels it accepted. Made by {@linkcode ServerBootstrap.listen}. */
+/**
+ * A listening server and the channels it accepted. Made by {@linkcode ServerBootstrap.listen}.
+ *
+ * @example A message to all
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { Bootstrap, ServerBootstrap, type ServerChannel } from "@longlink/pipeline";
+ * import { memory } from "@longlink/pipeline/transports/memory";
+ *
+ * const transport = memory({ keepsMessages: true });
+ * const accepted = Promise.withResolvers<void>();
+ * await using server: ServerChannel = await new ServerBootstrap({
+ *   transport,
+ *   pipeline: (p) => p.addLast({ channelActive: () => accepted.resolve() }),
+ * }).listen("memory://news");
+ * const heard = Promise.withResolvers<unknown>();
+ * await new Bootstrap({
+ *   transport,
+ *   pipeline: (p) => p.addLast({ channelRead: (_context, message) => heard.resolve(message) }),
+ * }).connect(server.address);
+ * await accepted.promise;
+ * for (const channel of server.channels) channel.writeAndFlush("hello, all");
+ * assertEquals(await heard.promise, "hello, all");
+ * ```
+ */
 export class ServerChannel implements AsyncDisposable {
   /** The channels that are not closed, without those that are not the application's (see {@linkcode Channel.withdraw}). */
   readonly channels: ReadonlySet<Channel>;
@@ -209,7 +298,21 @@ export class ServerChannel implements AsyncDisposable {
   }
 }
 
-/** The open channels of one server. */
+/**
+ * The open channels of one server.
+ *
+ * @example A server around channels of one's own
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { type AcceptedChannels, EmbeddedChannel, ServerChannel, VirtualEventLoop } from "@longlink/pipeline";
+ *
+ * const channel = new EmbeddedChannel();
+ * const accepted: AcceptedChannels = { channels: new Set([channel]), withdrawn: new Set() };
+ * const listener = { address: "embedded://door", close: () => Promise.resolve() };
+ * await new ServerChannel(listener, accepted, new VirtualEventLoop()).close();
+ * assertEquals(channel.state, "closed");
+ * ```
+ */
 export interface AcceptedChannels {
   /** The application's. */
   readonly channels: ReadonlySet<Channel>;

@@ -25,7 +25,24 @@ const LONGEST_TICK_MS = 512;
 /** How many timers are looked at for an exact next deadline; above, one extra wake-up is cheaper. */
 const SCAN_LIMIT = 64;
 
-/** What a {@linkcode SystemEventLoop} takes from its platform. */
+/**
+ * What a {@linkcode SystemEventLoop} takes from its platform.
+ *
+ * @example Randomness of one's own
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { SystemEventLoop, type SystemHost } from "@longlink/pipeline";
+ *
+ * const host: SystemHost = {
+ *   monotonicNow: () => performance.now(),
+ *   wallNow: () => Date.now(),
+ *   random: () => 0.25,
+ *   setTimeout: (callback, delayMs) => setTimeout(callback, delayMs),
+ *   clearTimeout: (handle) => clearTimeout(handle as number),
+ * };
+ * assertEquals(new SystemEventLoop({ host }).random(), 0.25);
+ * ```
+ */
 export interface SystemHost {
   /** Time in ms that never goes back and may stand still while the machine sleeps. */
   monotonicNow(): number;
@@ -39,7 +56,20 @@ export interface SystemHost {
   clearTimeout(handle: unknown): void;
 }
 
-/** Options of a {@linkcode SystemEventLoop}. */
+/**
+ * Options of a {@linkcode SystemEventLoop}.
+ *
+ * @example Noticing a sleep soon after waking
+ * ```ts
+ * import { assertThrows } from "@std/assert";
+ * import { SystemEventLoop, type SystemEventLoopOptions } from "@longlink/pipeline";
+ *
+ * const options: SystemEventLoopOptions = { wakeTickMs: 30_000 };
+ * const loop = new SystemEventLoop(options);
+ * loop.onLate(({ kind, lateMs }) => console.log(kind, lateMs));
+ * assertThrows(() => new SystemEventLoop({ lateToleranceMs: 1 }), RangeError, "lateToleranceMs is 1");
+ * ```
+ */
 export interface SystemEventLoopOptions {
   /**
    * By how much the loop may be late before it says so, in ms, at least 10.

@@ -20,7 +20,19 @@ const ALL = Infinity;
  */
 const immediate = (globalThis as { setImmediate?: (callback: () => void) => unknown }).setImmediate;
 
-/** Options of a {@linkcode VirtualEventLoop}. */
+/**
+ * Options of a {@linkcode VirtualEventLoop}.
+ *
+ * @example The same chance each time, another one with another seed
+ * ```ts
+ * import { assertEquals, assertNotEquals } from "@std/assert";
+ * import { VirtualEventLoop, type VirtualEventLoopOptions } from "@longlink/pipeline";
+ *
+ * const random = (options: VirtualEventLoopOptions) => new VirtualEventLoop(options).random();
+ * assertEquals(random({ seed: 7 }), random({ seed: 7, startMs: 1_000 }));
+ * assertNotEquals(random({ seed: 7 }), random({ seed: 8 }));
+ * ```
+ */
 export interface VirtualEventLoopOptions {
   /**
    * What {@linkcode VirtualEventLoop.now} begins with, in ms, 0 to 2^53 - 1.

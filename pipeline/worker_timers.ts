@@ -33,7 +33,22 @@ onmessage = ({ data: [id, delayMs] }) => {
 postMessage(0);
 `;
 
-/** The worker does not run, so timers are the page's own, late while it is hidden. */
+/**
+ * The worker does not run, so timers are the page's own, late while it is hidden.
+ *
+ * @example Telling it once
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { WorkerTimersError } from "@longlink/pipeline/worker-timers";
+ *
+ * const error = new WorkerTimersError("blocked", "the page's policy forbids it");
+ * assertEquals(error.reason, "blocked");
+ * assertEquals(
+ *   error.message,
+ *   "Cannot run timers in a worker: the page's policy forbids it; in a hidden page they may be late by a minute",
+ * );
+ * ```
+ */
 export class WorkerTimersError extends Error {
   /** `missing`: there is no `Worker` here; `blocked`: it could not be started, or it failed. */
   readonly reason: "missing" | "blocked";
@@ -52,7 +67,24 @@ export class WorkerTimersError extends Error {
   }
 }
 
-/** Options of {@linkcode workerTimerHost}. */
+/**
+ * Options of {@linkcode workerTimerHost}.
+ *
+ * @example For a page whose policy wants a file
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { SystemEventLoop } from "@longlink/pipeline";
+ * import { workerTimerHost, type WorkerTimerHostOptions } from "@longlink/pipeline/worker-timers";
+ *
+ * const options: WorkerTimerHostOptions = {
+ *   script: "https://chat.example.net/timers.js", // with the text of WORKER_TIMERS_SCRIPT
+ *   onFallback: (error) => console.warn(error.reason),
+ * };
+ * const host = workerTimerHost(options);
+ * const loop = new SystemEventLoop({ host });
+ * assertEquals([loop.lastLateMs, host.isWorkerRunning], [-Infinity, false]); // it starts with the first timer
+ * ```
+ */
 export interface WorkerTimerHostOptions {
   /**
    * Address of a script with the text {@linkcode WORKER_TIMERS_SCRIPT}, for a
@@ -69,7 +101,19 @@ export interface WorkerTimerHostOptions {
   readonly onFallback?: (error: WorkerTimersError) => void;
 }
 
-/** What {@linkcode workerTimerHost} makes. */
+/**
+ * What {@linkcode workerTimerHost} makes.
+ *
+ * @example Ending the worker with the page's chat
+ * ```ts
+ * import { assertFalse } from "@std/assert";
+ * import { workerTimerHost, type WorkerTimerHost } from "@longlink/pipeline/worker-timers";
+ *
+ * const host: WorkerTimerHost = workerTimerHost();
+ * host.close(); // timers that still wait go on as the page's own
+ * assertFalse(host.isWorkerRunning);
+ * ```
+ */
 export interface WorkerTimerHost extends SystemHost {
   /** Whether the worker has started and runs. */
   readonly isWorkerRunning: boolean;

@@ -143,7 +143,8 @@ let written: (handler: IdleStateHandler, error: unknown) => void;
  *
  * A read or a write costs one look at the clock. There is one timer per link,
  * and traffic does not touch it: when it runs, it works out how much idle time
- * is left. Same semantics as Netty 4.1's IdleStateHandler, except that it
+ * is left. While nobody reads (`channel.isPaused`) the reader is not called
+ * idle: what the peer sends then waits unread. Same semantics as Netty 4.1's IdleStateHandler, except that it
  * works for every link of a channel that is reopened.
  *
  * @example Telling that nothing was written for a minute
@@ -320,12 +321,11 @@ export class IdleStateHandler implements ChannelHandler {
       if (state !== "writer" && this.#isReading) {
         // A batch is being read right now: this silence is over.
         this.#lastReadMs = nowMs;
-      } else if (state === "reader" && context.channel.isPaused && this.#dueMs(state) <= nowMs) {
-        // Nobody reads: this silence is not the peer's.
-        this.#lastReadMs = nowMs;
       } else if (this.#dueMs(state) <= nowMs) {
         const event = EVENTS[state][this.#toldMs(state) <= this.#lastTrafficMs(state) ? "first" : "again"];
         this.#tell(state, nowMs);
+        // Nobody reads: this silence is not the peer's.
+        if (state === "reader" && context.channel.isPaused) continue;
         context.fireUserEventTriggered(event);
         // The event may have led to new idle times, a lost link or the removal of this handler.
         if (this.#changes !== changes || !context.channel.isActive || context.isRemoved) return;

@@ -13,6 +13,16 @@ import type { HalfCloseEvent, LinkDownEvent } from "../link_event.ts";
 import { PeerError } from "../peer_error.ts";
 import type { RemoteSource } from "../transport.ts";
 
+/** What is written at once, bytes: a stream gathers what waits, and would exceed any limit of a frame. */
+const PART_BYTES = 64 * 1024;
+/**
+ * How much may be written that is not done: what a handler keeps back (a
+ * session, whose queue is full) does not show in whether the channel is
+ * writable, and the handler's limits are not to be exceeded.
+ */
+const UNSETTLED_BYTES = 512 * 1024;
+const UNSETTLED_WRITES = 256;
+
 /** What the stream is told. */
 export interface BridgeSink {
   /** A link stands; the first one, or another one where the stream outlives its links. */
@@ -66,6 +76,8 @@ export class ChannelBridge implements ChannelHandler {
   /** While the channel is not writable: who wants to write on. */
   #blocked: (() => void) | undefined = undefined;
   #last: ChannelPromise | undefined = undefined;
+  #unsettledBytes = 0;
+  #unsettledWrites = 0;
   /** Who ended the stream before there was a link, or waits for both ends to have left. */
   #ending: (() => void) | undefined = undefined;
   #down: LinkDownEvent | undefined = undefined;
@@ -98,11 +110,12 @@ export class ChannelBridge implements ChannelHandler {
       this.#early = { bytes, done };
       return;
     }
-    this.#last = context.writeAndFlush(bytes);
-    this.#last.onSettled((error) => {
-      if (error !== undefined) this.#writeFailed(error);
-    });
-    if (context.channel.isWritable || this.#hasEnded) done();
+    let at = 0;
+    do {
+      this.#write(context, bytes.subarray(at, at += PART_BYTES));
+    } while (at < bytes.length && this.#hasRoom);
+    if (at < bytes.length) this.#blocked = () => this.send(bytes.subarray(at), done);
+    else if (this.#hasRoom || this.#hasEnded) done();
     else this.#blocked = done;
   }
 
@@ -187,7 +200,7 @@ export class ChannelBridge implements ChannelHandler {
   }
 
   channelWritabilityChanged(context: ChannelHandlerContext): void {
-    if (context.channel.isWritable) this.#unblock();
+    if (this.#hasRoom) this.#unblock();
     context.fireChannelWritabilityChanged();
   }
 
@@ -262,6 +275,23 @@ export class ChannelBridge implements ChannelHandler {
     if (event.ended === "output") return;
     this.#hasInputEnded = true;
     this.#sink.inputEnded();
+  }
+
+  get #hasRoom(): boolean {
+    return this.#unsettledBytes < UNSETTLED_BYTES && this.#unsettledWrites < UNSETTLED_WRITES &&
+      this.#context?.channel.isWritable === true;
+  }
+
+  #write(context: ChannelHandlerContext, bytes: Uint8Array): void {
+    this.#unsettledBytes += bytes.length;
+    this.#unsettledWrites++;
+    this.#last = context.writeAndFlush(bytes);
+    this.#last.onSettled((error) => {
+      this.#unsettledBytes -= bytes.length;
+      this.#unsettledWrites--;
+      if (error !== undefined) this.#writeFailed(error);
+      else if (this.#blocked !== undefined && this.#hasRoom) this.#unblock();
+    });
   }
 
   #unblock(): void {

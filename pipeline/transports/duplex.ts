@@ -16,9 +16,11 @@ import { TcpLink } from "./_tcp_link.ts";
 /** Options of {@linkcode asDuplex}. */
 export interface AsDuplexOptions {
   /**
-   * How much is read ahead of whoever reads the stream, bytes. The answers to
-   * heartbeats come behind what is not read: a reader that stops for seconds
-   * with more than this before it would take its link for dead. Default: 1 MiB.
+   * How much is read ahead of whoever reads the stream, bytes. While more than
+   * this waits, nothing is read, heartbeats neither. This side then does not
+   * judge its link and goes on beating, however long that takes. But whoever
+   * asks it is not answered: a client drops the link of a server that does not
+   * read for some 8 s. Default: 1 MiB.
    */
   readonly readableHighWaterMark?: number;
   /** How much a writer may be ahead of the channel, bytes. Default: 64 KiB. */
@@ -31,8 +33,10 @@ export interface AsDuplexOptions {
   readonly allowHalfOpen?: boolean;
   /**
    * Whether the stream outlives its links. Only where a session below loses
-   * nothing (`keepAlive({ session: new SessionHandler() })`), or there would be a hole in the
-   * stream. Default: false.
+   * nothing (`keepAlive({ session: new SessionHandler({ queue: { policy: "block" } }) })`),
+   * or there would be a hole in the stream. The queue has to block, that of a
+   * server's `SessionRegistry` as well: where it rejects, a peer that is slow to
+   * acknowledge fails the stream. Default: false.
    */
   readonly acrossLinks?: boolean;
 }
@@ -50,9 +54,15 @@ const WRITE_AHEAD_BYTES = 64 * 1024;
  *   `readableHighWaterMark` waits in the stream, and `write()` returns false while
  *   the channel is not writable.
  * - When the first link stands, `connect` is emitted, as by a socket.
- * - `end()` closes the channel once all has left. A channel has no half that is
- *   open: what the peer sends after that is discarded, and `end` follows.
- * - The peer's orderly end is `end`. Any other end of the link destroys the
+ * - `end()` ends this side's direction once all has left, and the peer's goes on
+ *   until it ends too, as with a socket of `node:net`: over TCP, TLS, Node
+ *   streams, and web streams that were said to. Where that cannot be, it closes
+ *   the channel: what the peer sends meanwhile is read while there is room, the
+ *   rest is discarded, and `end` follows. So it is with WebSocket, and over
+ *   heartbeats (`keepAlive()`) or a session, which need both directions.
+ * - The peer's end of its direction is `end`. The stream then ends its own after
+ *   what was written, or, with `allowHalfOpen`, when it is told to.
+ * - The peer's orderly end of the link is `end` as well. Any other destroys the
  *   stream with a `LinkDownError`, or with the `PeerError` of a peer that said
  *   why. So does a try to connect that fails, with its error. A protocol on a
  *   byte stream cannot go on on another link, so a `ReconnectHandler` below
@@ -194,7 +204,8 @@ export interface FromDuplexOptions {
 /**
  * Makes a link of a Node stream that exists: a socket that was made elsewhere
  * (through a proxy, by another library), a child process, one end of a pair. It
- * is paused until the channel reads, and belongs to the link from now on.
+ * is paused until the channel reads, and belongs to the link from now on. Its
+ * directions may end one by one: the link sets its `allowHalfOpen`.
  *
  * @param stream A stream of bytes, which may still be connecting.
  * @param options See {@linkcode FromDuplexOptions}.

@@ -136,15 +136,19 @@ export function streams(options: StreamsOptions): Transport {
 /** Options of {@linkcode asStreams}. */
 export interface AsStreamsOptions {
   /**
-   * How much is read ahead of whoever reads the stream, bytes. The answers to
-   * heartbeats come behind what is not read: a reader that stops for seconds
-   * with more than this before it would take its link for dead. Default: 1 MiB.
+   * How much is read ahead of whoever reads the stream, bytes. While more than
+   * this waits, nothing is read, heartbeats neither. This side then does not
+   * judge its link and goes on beating, however long that takes. But whoever
+   * asks it is not answered: a client drops the link of a server that does not
+   * read for some 8 s. Default: 1 MiB.
    */
   readonly readableHighWaterMark?: number;
   /**
    * Whether the streams outlive their links. Only where a session below loses
-   * nothing (`keepAlive({ session: new SessionHandler() })`), or there would be a hole in the
-   * stream. Default: false.
+   * nothing (`keepAlive({ session: new SessionHandler({ queue: { policy: "block" } }) })`),
+   * or there would be a hole in the stream. The queue has to block, that of a
+   * server's `SessionRegistry` as well: where it rejects, a peer that is slow to
+   * acknowledge fails the stream. Default: false.
    */
   readonly acrossLinks?: boolean;
 }
@@ -165,11 +169,17 @@ export interface ChannelStreams {
  * - Backpressure works both ways: data is read while less than
  *   `readableHighWaterMark` waits in the stream, and a write is done once the
  *   channel is writable.
- * - Closing the writable side closes the channel once all has left. A channel
- *   has no half that is open: what the peer sends after that is discarded, and
- *   the readable side ends. Aborting it drops the link at once.
+ * - Closing the writable side ends this direction once all has left, and the
+ *   readable side goes on until the peer ends too: over TCP, TLS, Node streams,
+ *   and web streams that were said to. Where that cannot be, it closes the
+ *   channel: what the peer sends meanwhile is read while there is room, the rest
+ *   is discarded, and the readable side ends. So it is with WebSocket, and over
+ *   heartbeats (`keepAlive()`) or a session, which need both directions.
+ *   Aborting it drops the link at once.
+ * - The peer's end of its direction closes the readable side; the writable side
+ *   goes on, and has to be closed.
  * - Canceling the readable side discards what comes; the writable side goes on.
- * - The peer's orderly end closes the readable side. Any other end of the link
+ * - The peer's orderly end of the link closes the readable side. Any other
  *   fails both with a `LinkDownError`, or with the `PeerError` of a peer that
  *   said why. So does a try to connect that fails, with its error. A protocol
  *   on a byte stream cannot go on on another link, so a `ReconnectHandler`

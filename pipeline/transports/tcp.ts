@@ -66,7 +66,8 @@ export interface TcpOptions {
  * Links over TCP (`tcp://host:port`) and TLS (`tls://host:port`). An IPv6
  * address stands in brackets; a listener may ask for port 0, any free one.
  *
- * A peer that closes its side (FIN) closes the link, as Netty does by default.
+ * A peer that closes its side (FIN) closes the link, as Netty does by default,
+ * unless a handler keeps this side's (see `HalfCloseEvent`, and `asDuplex()`).
  * `abort()` sends a reset (RST); over TLS the platform offers none, so that
  * the peer may see an orderly end. A link that is not asked to read makes its
  * peer wait; not so over TLS in Deno (seen with 2.9), which goes on reading

@@ -58,14 +58,13 @@ for (
     })();
     const back = new Uint8Array(whole.length);
     let length = 0;
-    for await (const part of readable.values({ preventCancel: true })) {
+    const closing = writing.then(() => writer.close()); // the echo goes on, until it is over as well
+    for await (const part of readable) {
       back.set(part, length);
       length += part.length;
-      if (length === whole.length) break;
     }
-    await writing;
+    await closing;
     assertEquals(back, whole);
-    await writer.close();
     await channel.closed;
   });
 }
@@ -137,6 +136,48 @@ Deno.test("asStreams() reads no more than it may be ahead of its reader", async 
   await turn();
   assertEquals(reads > before, true);
   await channel.close();
+});
+
+Deno.test("asStreams() goes on in one direction when the other one ends", async () => {
+  const transport = memory();
+  const accepted = Promise.withResolvers<Channel>();
+  await using server = await new ServerBootstrap({
+    transport,
+    pipeline: (_pipeline, channel) => accepted.resolve(channel),
+  }).listen("memory://half");
+  const channel = await new Bootstrap({ transport }).connect(server.address);
+  const [ours, theirs] = [asStreams(channel), asStreams(await accepted.promise)];
+  const [reader, writer] = [ours.readable.getReader(), ours.writable.getWriter()];
+  const [theirReader, theirWriter] = [theirs.readable.getReader(), theirs.writable.getWriter()];
+  await writer.write(utf8("question"));
+  await writer.close();
+  assertEquals((await theirReader.read()).value, utf8("question"));
+  assertEquals((await theirReader.read()).done, true);
+  for (const answer of ["yes", "and no"]) {
+    await theirWriter.write(utf8(answer));
+    assertEquals((await reader.read()).value, utf8(answer));
+  }
+  assertEquals([channel.state, (await accepted.promise).state], ["active", "active"]);
+  await theirWriter.close();
+  assertEquals((await reader.read()).done, true);
+  await Promise.all([channel.closed, (await accepted.promise).closed]);
+});
+
+Deno.test("asStreams() closes the channel when nobody reads and nobody writes any more", async () => {
+  const transport = memory();
+  await using server = await new ServerBootstrap({
+    transport,
+    // It would never end by itself.
+    pipeline: (_pipeline, channel) => void asStreams(channel),
+  }).listen("memory://left");
+  for (const order of ["cancel", "close"]) {
+    const channel = await new Bootstrap({ transport }).connect(server.address);
+    const { readable, writable } = asStreams(channel);
+    if (order === "cancel") await readable.cancel();
+    await writable.close();
+    if (order === "close") await readable.cancel();
+    await channel.closed;
+  }
 });
 
 Deno.test("asStreams() closes the channel when the writable side is closed", async () => {

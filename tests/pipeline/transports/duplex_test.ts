@@ -13,8 +13,9 @@ import {
 } from "@std/assert";
 import {
   Bootstrap,
-  type Channel,
+  Channel,
   type ChannelHandler,
+  type ChannelPromise,
   ConnectError,
   EmbeddedChannel,
   LinkDownError,
@@ -25,10 +26,16 @@ import {
   type Transport,
   VirtualEventLoop,
 } from "../../../pipeline/mod.ts";
-import { asDuplex, connectDuplex, duplex, fromDuplex } from "../../../pipeline/transports/duplex.ts";
+import {
+  asDuplex,
+  type AsDuplexOptions,
+  connectDuplex,
+  duplex,
+  fromDuplex,
+} from "../../../pipeline/transports/duplex.ts";
 import { memory } from "../../../pipeline/transports/memory.ts";
 import { tcp } from "../../../pipeline/transports/tcp.ts";
-import { LinkRecorder, pattern } from "./_link_recorder.ts";
+import { concat, LinkRecorder, pattern } from "./_link_recorder.ts";
 import { transportSuite } from "./_transport_suite.ts";
 
 const loop = new SystemEventLoop();
@@ -156,24 +163,13 @@ for (
     });
     const whole = pattern(3_000_000, 7);
     const parts: Uint8Array[] = [];
-    let isEnough = false;
     await pipeline(
       Readable.from((function* () {
         for (let at = 0; at < whole.length; at += 50_000) yield whole.subarray(at, at + 50_000);
       })()),
-      async function* (source) {
-        yield* source;
-        // The stream is closed by its end, so not before the echo is there.
-        while (!isEnough) await new Promise((resolve) => setTimeout(resolve, 1));
-      },
-      stream,
+      stream, // ends its direction, while the echo goes on
       async (source) => {
-        let length = 0;
-        for await (const part of source) {
-          parts.push(part);
-          length += part.length;
-          isEnough ||= length === whole.length;
-        }
+        for await (const part of source) parts.push(part);
       },
     );
     const back = new Uint8Array(whole.length);
@@ -247,6 +243,177 @@ Deno.test("asDuplex() reads no more than it may be ahead of its reader", async (
   await turn();
   assertEquals(reads, before + 1);
   stream.destroy();
+});
+
+/** What a client of `node:net` hears of a server, which is a stream over TCP. */
+async function netClient(serve: (stream: Duplex) => void, options?: AsDuplexOptions) {
+  const server = await new ServerBootstrap({
+    transport: tcp(),
+    pipeline: (_pipeline, channel) => serve(asDuplex(channel, options)),
+  }).listen("tcp://127.0.0.1:0");
+  const socket = new Socket({ allowHalfOpen: true });
+  socket.connect(Number(new URL(server.address).port), "127.0.0.1");
+  return { server, socket, channel: () => [...server.channels][0]! };
+}
+
+Deno.test("asDuplex() ends its direction with end(), and reads until the peer ends", async () => {
+  const server = createServer({ allowHalfOpen: true }, async (socket) => {
+    let question = "";
+    for await (const chunk of socket.iterator({ destroyOnReturn: false })) question += chunk;
+    socket.write(`you said "${question}", `);
+    await turn();
+    socket.end("and I say goodbye");
+  });
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address() as { port: number };
+  for (const isConnected of [true, false]) {
+    const channel = new Channel({ transport: tcp() });
+    const stream = asDuplex(channel);
+    const connecting = channel.connect(`tcp://127.0.0.1:${port}`);
+    if (isConnected) await connecting;
+    const question = isConnected ? "hello" : "";
+    stream.end(question);
+    const answer = Buffer.concat(await stream.toArray());
+    assertEquals(String(answer), `you said "${question}", and I say goodbye`);
+    await channel.closed;
+    assertEquals([stream.errored, stream.closed], [null, true]);
+  }
+  server.close();
+  await once(server, "close");
+});
+
+Deno.test("asDuplex() ends by itself after the peer has, and after what it has to say", async () => {
+  const answer = pattern(1_000_000);
+  const { server, socket } = await netClient((stream) => {
+    stream.once("data", () => stream.write(answer));
+  });
+  socket.end("now");
+  assertEquals(new Uint8Array(Buffer.concat(await socket.toArray())), answer);
+  await until(() => server.channels.size === 0);
+  await server.close();
+});
+
+Deno.test("asDuplex() with allowHalfOpen is written to after the peer's end, and has to be ended", async () => {
+  const { server, socket } = await netClient(
+    (stream) =>
+      stream.resume().on("end", async () => {
+        await turn();
+        stream.write("still ");
+        await turn();
+        stream.end("here");
+      }),
+    { allowHalfOpen: true },
+  );
+  socket.end();
+  assertEquals(String(Buffer.concat(await socket.toArray())), "still here");
+  await until(() => server.channels.size === 0);
+  await server.close();
+
+  const other = await netClient((stream) => stream.resume(), { allowHalfOpen: true });
+  other.socket.end();
+  other.socket.resume();
+  const { resolve, promise } = Promise.withResolvers<void>();
+  other.socket.on("close", resolve);
+  await until(() => other.server.channels.size === 1);
+  for (let i = 0; i < 3; i++) await turn();
+  assertEquals(other.channel().state, "active");
+  await other.server.close();
+  await promise;
+});
+
+Deno.test("asDuplex() is destroyed where the peer is gone while it is still written to", async () => {
+  const failed = Promise.withResolvers<Error>();
+  const { server, socket } = await netClient((stream) => {
+    stream.resume().on("error", failed.resolve);
+    stream.on("end", async () => {
+      socket.destroy();
+      while (!stream.destroyed) {
+        stream.write(new Uint8Array(10_000));
+        await turn();
+      }
+    });
+  }, { allowHalfOpen: true });
+  socket.end();
+  socket.on("error", () => {});
+  assertInstanceOf(await failed.promise, LinkDownError);
+  await server.close();
+});
+
+Deno.test("asDuplex() closes the channel where a handler can do nothing with half a link", async () => {
+  const needy: ChannelHandler = {
+    userEventTriggered: (context, event) => {
+      if ((event as { type: string }).type !== "halfClose") context.fireUserEventTriggered(event);
+    },
+  };
+  const transport = memory();
+  const said = Promise.withResolvers<string>();
+  await using server = await new ServerBootstrap({
+    transport,
+    pipeline: (_pipeline, channel) => {
+      const stream = asDuplex(channel, { allowHalfOpen: true });
+      stream.toArray().then((chunks) => said.resolve(String(Buffer.concat(chunks))));
+    },
+  }).listen("memory://needy");
+  const bootstrap = new Bootstrap({ transport, pipeline: (p) => p.addLast(needy) });
+  const channel = await bootstrap.connect(server.address);
+  const stream = asDuplex(channel);
+  stream.resume();
+  stream.end("bye");
+  await channel.closed;
+  assertEquals([await said.promise, stream.errored], ["bye", null]);
+});
+
+Deno.test("asDuplex() writes no more at once than a frame may hold", async () => {
+  const { stream, channel } = embedded();
+  stream.cork();
+  for (let i = 0; i < 10; i++) stream.write(pattern(100_000, i));
+  stream.uncork();
+  await until(() => stream.writableLength === 0);
+  const parts = channel.drainOutbound() as Uint8Array[];
+  assert(parts.every(({ length }) => length <= 65_536));
+  assertEquals(concat(parts), concat(Array.from({ length: 10 }, (_, i) => pattern(100_000, i))));
+  stream.destroy();
+});
+
+Deno.test("asDuplex() lets its channel read until it is told of a link, and while that is closed", async () => {
+  let hasAgreed = false;
+  let isClosing: ChannelPromise | undefined;
+  /** Shows the link once the peer has agreed, and closes once it has agreed to that. */
+  const careful: ChannelHandler = {
+    channelActive() {},
+    channelRead(context, message) {
+      if (isClosing !== undefined && (message as Uint8Array)[0] === 2) context.close(isClosing);
+      else if (hasAgreed) context.fireChannelRead(message);
+      else context.fireChannelActive();
+      hasAgreed = true;
+    },
+    close: (context, promise) => {
+      if (isClosing !== undefined) return context.close(promise);
+      isClosing = promise;
+      context.writeAndFlush(new Uint8Array([2]));
+    },
+  };
+  const transport = memory();
+  await using server = await new ServerBootstrap({
+    transport,
+    pipeline: (p) =>
+      p.addLast({
+        channelActive: (context) => context.writeAndFlush(new Uint8Array([1])),
+        channelRead(context) {
+          context.writeAndFlush(new Uint8Array(5_000));
+          context.writeAndFlush(new Uint8Array([2]));
+        },
+      }),
+  }).listen("memory://careful");
+  const channel = new Channel({ transport, pipeline: (p) => p.addLast(careful) });
+  const stream = asDuplex(channel, { readableHighWaterMark: 1_000 });
+  channel.connect(server.address);
+  await once(stream, "connect");
+  void channel.close();
+  await channel.closed;
+  stream.resume();
+  await closed(stream);
 });
 
 Deno.test("asDuplex() closes the channel when all that was written has left", async () => {
@@ -371,6 +538,10 @@ Deno.test("asDuplex() leaves no channel behind that a handler would reconnect fo
 /** Not by `once` of node:events, which fails with the first error. */
 function closed(stream: Duplex): Promise<void> {
   return new Promise((resolve) => stream.on("close", resolve));
+}
+
+async function until(isSo: () => boolean): Promise<void> {
+  while (!isSo()) await turn();
 }
 
 /** Streams tell on the next turn. */

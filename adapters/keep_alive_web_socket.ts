@@ -41,6 +41,20 @@ import { closeEvent, errorEvent, HandlerProperties } from "./_web_socket_events.
  * Options of {@linkcode KeepAliveWebSocket.with}. Those of `keepAliveUnder()`
  * (strategy, limits, `longestSilenceMs`) are for a server that knows nothing of
  * this library; `store` is shared by all sockets of the class.
+ *
+ * @example What all sockets of an application share, and what one of its protocols adds
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { mqttFormat } from "@longlink/pipeline";
+ * import { KeepAliveWebSocket, type KeepAliveWebSocketOptions } from "@longlink/pipeline/web-socket";
+ *
+ * const shared: KeepAliveWebSocketOptions = { connectTimeoutMs: 3_000, maxUnanswered: 3 };
+ * const AppWebSocket = KeepAliveWebSocket.with(shared);
+ * const MqttWebSocket = AppWebSocket.with({ format: mqttFormat() });
+ * const { connectTimeoutMs, maxUnanswered, format } = MqttWebSocket.options;
+ * assertEquals([connectTimeoutMs, maxUnanswered, format?.name], [3_000, 3, "mqtt"]);
+ * assertEquals(AppWebSocket.options.format, undefined);
+ * ```
  */
 export interface KeepAliveWebSocketOptions extends KeepAliveUnderOptions {
   /** The class that connects. Default: the platform's own, which Node has from version 22 on. */

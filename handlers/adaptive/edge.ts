@@ -11,7 +11,22 @@ import type { Bracket, IntervalSearch, IntervalStrategy, Verdict } from "./inter
 import { LADDER, type Rung } from "./_ladder.ts";
 import { SearchPlan } from "./_search_plan.ts";
 
-/** Options of {@linkcode edge}. */
+/**
+ * Options of {@linkcode edge}.
+ *
+ * @example Five minutes are enough, and there is no second link
+ * ```ts
+ * import { assert } from "@std/assert";
+ * import { edge, type EdgeOptions } from "@longlink/pipeline";
+ *
+ * const options: EdgeOptions = { where: "main", maxMs: 300_000 };
+ * const search = edge(options).search();
+ * for (let idleMs; (idleMs = search.trialMs?.(0)) !== undefined;) {
+ *   search.judge({ idleMs, outcome: "passed", reason: "answered", atMs: 0 });
+ * }
+ * assert(search.isSettled && search.intervalMs > 290_000 && search.intervalMs < 300_000);
+ * ```
+ */
 export interface EdgeOptions {
   /**
    * Where trials run. `scout`: on a second link to the same remote, so that

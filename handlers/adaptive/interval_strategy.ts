@@ -7,7 +7,22 @@
 
 import type { IntervalRecord } from "../stores/interval_store.ts";
 
-/** The longest idle time proven to survive, and the shortest proven to kill. */
+/**
+ * The longest idle time proven to survive, and the shortest proven to kill.
+ *
+ * @example How closely a search knows the idle timeout
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { type Bracket, stepwise } from "@longlink/pipeline";
+ *
+ * const widthMs = ({ loMs, hiMs }: Bracket) => (hiMs ?? Infinity) - loMs;
+ * const search = stepwise({ failures: 1 }).search();
+ * search.judge({ idleMs: 270_000, outcome: "passed", reason: "answered", atMs: 0 });
+ * assertEquals(widthMs(search.bracket), Infinity);
+ * search.judge({ idleMs: 330_000, outcome: "failed", reason: "unanswered", atMs: 0 });
+ * assertEquals(widthMs(search.bracket), 60_000);
+ * ```
+ */
 export interface Bracket {
   /** Longest idle time that the link survived, ms; 0 if none was tested. */
   readonly loMs: number;
@@ -15,10 +30,44 @@ export interface Bracket {
   readonly hiMs: number | null;
 }
 
-/** How a trial ended, or why it says nothing. */
+/**
+ * How a trial ended, or why it says nothing.
+ *
+ * @example What says nothing changes nothing
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { edge, type Outcome } from "@longlink/pipeline";
+ *
+ * const bracketAfter = (outcome: Outcome) => {
+ *   const search = edge().search();
+ *   search.judge({ idleMs: 60_000, outcome, reason: "a trial", atMs: 0 });
+ *   return search.bracket;
+ * };
+ * assertEquals(bracketAfter("passed"), { loMs: 60_000, hiMs: null });
+ * assertEquals(bracketAfter("failed"), { loMs: 0, hiMs: 60_000 });
+ * assertEquals(bracketAfter("void"), { loMs: 0, hiMs: null });
+ * ```
+ */
 export type Outcome = "passed" | "failed" | "void";
 
-/** What was learned from one silence and the beat that ended it. */
+/**
+ * What was learned from one silence and the beat that ended it.
+ *
+ * @example Playing a log of verdicts to a search
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { edge, type Verdict } from "@longlink/pipeline";
+ *
+ * const log: Verdict[] = [
+ *   { idleMs: 60_000, outcome: "passed", reason: "answered", atMs: 60_000 },
+ *   { idleMs: 120_000, outcome: "void", reason: "networkChanged", atMs: 90_000 },
+ *   { idleMs: 180_000, outcome: "failed", reason: "unanswered", atMs: 280_000 },
+ * ];
+ * const search = edge().search();
+ * for (const verdict of log) search.judge(verdict);
+ * assertEquals(search.bracket, { loMs: 60_000, hiMs: 180_000 });
+ * ```
+ */
 export interface Verdict {
   /** How long the link was to be silent, ms. */
   readonly idleMs: number;
@@ -78,7 +127,25 @@ export interface IntervalStrategy {
   search(stored?: IntervalRecord): IntervalSearch;
 }
 
-/** What a strategy knows of one network, and what it wants next. */
+/**
+ * What a strategy knows of one network, and what it wants next.
+ *
+ * @example What a strategy makes of a network that forgets after five minutes
+ * ```ts
+ * import { assert, assertEquals } from "@std/assert";
+ * import { edge, type IntervalSearch, stepwise } from "@longlink/pipeline";
+ *
+ * function settle(search: IntervalSearch): number {
+ *   while (!search.isSettled) {
+ *     const idleMs = search.trialMs?.(0) ?? search.intervalMs;
+ *     search.judge({ idleMs, outcome: idleMs < 300_000 ? "passed" : "failed", reason: "simulated", atMs: 0 });
+ *   }
+ *   return search.intervalMs;
+ * }
+ * assert(settle(edge().search()) > 0.96 * 300_000);
+ * assertEquals(settle(stepwise().search()), 260_000);
+ * ```
+ */
 export interface IntervalSearch {
   /** How long to let the link idle before the next beat, ms, above 0. */
   readonly intervalMs: number;

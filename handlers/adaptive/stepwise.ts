@@ -9,7 +9,22 @@ import { MAX_HEARTBEAT_TIME_MS } from "../heartbeat/heartbeat.ts";
 import type { IntervalRecord } from "../stores/interval_store.ts";
 import type { Bracket, IntervalSearch, IntervalStrategy, Verdict } from "./interval_strategy.ts";
 
-/** Options of {@linkcode stepwise}. */
+/**
+ * Options of {@linkcode stepwise}.
+ *
+ * @example Shorter steps, and two failures are enough
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { stepwise, type StepwiseOptions } from "@longlink/pipeline";
+ *
+ * const options: StepwiseOptions = { startMs: 60_000, stepMs: 30_000, failures: 2, marginMs: 5_000 };
+ * const search = stepwise(options).search();
+ * search.judge({ idleMs: 60_000, outcome: "passed", reason: "answered", atMs: 0 });
+ * assertEquals(search.intervalMs, 90_000);
+ * for (let i = 0; i < 2; i++) search.judge({ idleMs: 90_000, outcome: "failed", reason: "unanswered", atMs: 0 });
+ * assertEquals([search.isSettled, search.intervalMs], [true, 55_000]);
+ * ```
+ */
 export interface StepwiseOptions {
   /** The first interval, in ms, above 0. Default: 270,000 (4.5 min). */
   readonly startMs?: number;

@@ -8,7 +8,19 @@ import type { WireMessage } from "../../pipeline/mod.ts";
 import { checkedMs } from "../_checks.ts";
 import type { ProtocolFormat, ProtocolPart, ProtocolTracker } from "./protocol_format.ts";
 
-/** What an {@linkcode engineIoFormat} knows beforehand. */
+/**
+ * What an {@linkcode engineIoFormat} knows beforehand.
+ *
+ * @example Where the connection begins with HTTP polling
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { engineIoFormat, type EngineIoFormatOptions } from "@longlink/pipeline";
+ *
+ * const options: EngineIoFormatOptions = { pingIntervalMs: 25_000, graceMs: 2_000 };
+ * const [, event] = engineIoFormat(options).track().received("3probe"); // no handshake came on this link
+ * assertEquals(event, { type: "serverPings", longestSilenceMs: 27_000 });
+ * ```
+ */
 export interface EngineIoFormatOptions {
   /**
    * How much later than announced a ping of the server may come, in ms, 0 to

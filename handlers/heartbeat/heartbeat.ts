@@ -18,6 +18,16 @@
  *   the client is to stay away.
  * - `advice`: the server has seen links of the client's network survive a silence of this time.
  * - `unknown`: a kind of a later version. To be counted and ignored.
+ *
+ * @example Which formats can ask for an answer after a silence
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { type HeartbeatFormat, type HeartbeatKind, messagePackFormat, natsFormat } from "@longlink/pipeline";
+ *
+ * const has = (format: HeartbeatFormat, kind: HeartbeatKind) => format.kinds.includes(kind);
+ * assertEquals([has(natsFormat(), "ping"), has(natsFormat(), "hold")], [true, false]);
+ * assertEquals([has(messagePackFormat(), "ping"), has(messagePackFormat(), "hold")], [true, true]);
+ * ```
  */
 export type HeartbeatKind =
   | "ping"
@@ -40,6 +50,17 @@ export type HeartbeatKind =
  * - `unauthenticated`: the client has not proven who it is, or not in time.
  * - `protocol`: the client said something that makes no sense.
  * - `unknown`: a reason of a later version.
+ *
+ * @example Words for the user
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { type GoAwayReason, Heartbeat, messagePackFormat } from "@longlink/pipeline";
+ *
+ * const words: Partial<Record<GoAwayReason, string>> = { shutdown: "Restarting", overloaded: "Too busy" };
+ * const format = messagePackFormat();
+ * const arrived = format.decode(format.encode(Heartbeat.goAway("overloaded", 60_000)));
+ * assertEquals(words[arrived?.goAwayReason ?? "unknown"], "Too busy");
+ * ```
  */
 export type GoAwayReason =
   | "shutdown"
@@ -58,10 +79,36 @@ export type GoAwayReason =
  * - `notServed`: the peer serves no holds.
  * - `givenUp`: it was accepted and cannot be kept, as when the peer shuts down.
  * - `unknown`: a reason of a later version.
+ *
+ * @example Why a server does not wait so long
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { EmbeddedChannel, Heartbeat, HeartbeatResponder, IdleStateHandler, type VoidReason } from "@longlink/pipeline";
+ *
+ * const responder = new HeartbeatResponder({ longestHoldMs: 600_000 });
+ * const channel = new EmbeddedChannel({ handlers: [new IdleStateHandler(), responder] });
+ * channel.writeInbound(new Heartbeat("hold", { timeMs: 3_600_000, sequence: 1 }));
+ * const answer = channel.drainOutbound().at(-1) as Heartbeat;
+ * const expected: VoidReason = "tooLong";
+ * assertEquals([answer.kind, answer.reason], ["void", expected]);
+ * await channel.close();
+ * ```
  */
 export type VoidReason = "tooLong" | "busy" | "notServed" | "givenUp" | "unknown";
 
-/** What a heartbeat carries besides its kind. */
+/**
+ * What a heartbeat carries besides its kind.
+ *
+ * @example Times are rounded up, never down
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { Heartbeat, type HeartbeatFields } from "@longlink/pipeline";
+ *
+ * const fields: HeartbeatFields = { timeMs: 240_030, sequence: 7 };
+ * const { timeMs, sequence, hasAcknowledgement } = new Heartbeat("hold", fields);
+ * assertEquals([timeMs, sequence, hasAcknowledgement], [240_100, 7, false]);
+ * ```
+ */
 export interface HeartbeatFields {
   /**
    * A time in ms, 0 to 13,107,100 (3 h 38 min). Rounded up to a whole tenth
@@ -77,7 +124,20 @@ export interface HeartbeatFields {
   readonly hasAcknowledgement?: boolean;
 }
 
-/** What a hello says about its sender. */
+/**
+ * What a hello says about its sender.
+ *
+ * @example What a server of one's own can do
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { Heartbeat, type HelloFields, messagePackFormat, SESSIONS } from "@longlink/pipeline";
+ *
+ * const fields: HelloFields = { longestHoldMs: 3_600_000, abilities: SESSIONS };
+ * const format = messagePackFormat();
+ * const arrived = format.decode(format.encode(Heartbeat.hello(fields)));
+ * assertEquals([arrived?.longestHoldMs, arrived?.abilities], [3_600_000, SESSIONS]);
+ * ```
+ */
 export interface HelloFields {
   /** The longest hold that the sender serves, in ms, as for `timeMs`; 0 is none. Default: 0. */
   readonly longestHoldMs?: number;
@@ -85,15 +145,78 @@ export interface HelloFields {
   readonly abilities?: number;
 }
 
-/** Version of the heartbeat protocol that this library speaks. */
+/**
+ * Version of the heartbeat protocol that this library speaks.
+ *
+ * @example A peer of a later version
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { Heartbeat, HEARTBEAT_VERSION } from "@longlink/pipeline";
+ *
+ * const isLater = ({ version = 0 }: Heartbeat) => version > HEARTBEAT_VERSION;
+ * assertEquals(isLater(Heartbeat.hello()), false);
+ * assertEquals(isLater(new Heartbeat("hello", { sequence: HEARTBEAT_VERSION + 1 })), true);
+ * ```
+ */
 export const HEARTBEAT_VERSION = 1;
-/** The longest time that a heartbeat can carry, ms: 17 bits of tenths of a second. */
+/**
+ * The longest time that a heartbeat can carry, ms: 17 bits of tenths of a second.
+ *
+ * @example A day is more than a heartbeat can ask for
+ * ```ts
+ * import { assertEquals, assertThrows } from "@std/assert";
+ * import { Heartbeat, MAX_HEARTBEAT_TIME_MS } from "@longlink/pipeline";
+ *
+ * const dayMs = 86_400_000;
+ * assertThrows(() => new Heartbeat("hold", { timeMs: dayMs }), RangeError, "timeMs must be from 0 to 13107100");
+ * const hold = new Heartbeat("hold", { timeMs: Math.min(dayMs, MAX_HEARTBEAT_TIME_MS) });
+ * assertEquals(hold.timeMs, MAX_HEARTBEAT_TIME_MS);
+ * ```
+ */
 export const MAX_HEARTBEAT_TIME_MS = 13_107_100;
-/** Ability bit of a hello: the sender takes scouts. */
+/**
+ * Ability bit of a hello: the sender takes scouts.
+ *
+ * @example Whether a peer takes second links
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { Heartbeat, SCOUTS, SESSIONS } from "@longlink/pipeline";
+ *
+ * const takesScouts = ({ abilities = 0 }: Heartbeat) => (abilities & SCOUTS) !== 0;
+ * assertEquals(takesScouts(Heartbeat.hello({ abilities: SCOUTS | SESSIONS })), true);
+ * assertEquals(takesScouts(Heartbeat.hello({ abilities: SESSIONS })), false);
+ * ```
+ */
 export const SCOUTS = 1;
-/** Ability bit of a hello: the sender keeps sessions. */
+/**
+ * Ability bit of a hello: the sender keeps sessions.
+ *
+ * @example What a server without sessions says
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { EmbeddedChannel, Heartbeat, HeartbeatResponder, IdleStateHandler, SESSIONS } from "@longlink/pipeline";
+ *
+ * const channel = new EmbeddedChannel({ handlers: [new IdleStateHandler(), new HeartbeatResponder()] });
+ * channel.writeInbound(new Heartbeat("ping"));
+ * const hello = channel.readOutbound() as Heartbeat;
+ * assertEquals([hello.kind, hello.abilities! & SESSIONS], ["hello", 0]);
+ * await channel.close();
+ * ```
+ */
 export const SESSIONS = 2;
-/** How many sequence numbers there are: 9 bits. */
+/**
+ * How many sequence numbers there are: 9 bits.
+ *
+ * @example The number after the last one
+ * ```ts
+ * import { assertEquals, assertThrows } from "@std/assert";
+ * import { Heartbeat, HEARTBEAT_SEQUENCES } from "@longlink/pipeline";
+ *
+ * const next = ({ sequence }: Heartbeat) => new Heartbeat("ping", { sequence: (sequence + 1) % HEARTBEAT_SEQUENCES });
+ * assertEquals(next(new Heartbeat("ping", { sequence: 511 })).sequence, 0);
+ * assertThrows(() => new Heartbeat("ping", { sequence: HEARTBEAT_SEQUENCES }), RangeError);
+ * ```
+ */
 export const HEARTBEAT_SEQUENCES = 512;
 
 /** By their code on the wire, 0 to 7. */

@@ -8,7 +8,21 @@ import type { WireMessage } from "../../pipeline/mod.ts";
 import { Heartbeat } from "./heartbeat.ts";
 import type { HeartbeatFormat } from "./heartbeat_format.ts";
 
-/** What a {@linkcode rawFormat} looks like. */
+/**
+ * What a {@linkcode rawFormat} looks like.
+ *
+ * @example A line end that nobody answers, as SIP has it
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { Heartbeat, rawFormat, type RawFormatOptions } from "@longlink/pipeline";
+ *
+ * const options: RawFormatOptions = { ping: "\r\n\r\n" };
+ * const format = rawFormat(options);
+ * assertEquals(format.kinds, ["ping"]);
+ * assertEquals(format.encode(new Heartbeat("ping")), "\r\n\r\n");
+ * assertEquals(format.encode(new Heartbeat("pong")), undefined);
+ * ```
+ */
 export interface RawFormatOptions {
   /** The whole message that is a ping: bytes, or text where the transport carries text. Not empty. */
   readonly ping: WireMessage;

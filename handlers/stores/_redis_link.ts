@@ -14,6 +14,20 @@ import { Gate } from "./_turns.ts";
  * What the stores need of a client of `npm:redis` (version 5 or later):
  * `createClient()`, `createCluster()`, `createSentinel()` and
  * `createClientPool()` all have it.
+ *
+ * @example A stand-in for tests, with nothing in it
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { type RedisClient, RedisIntervalStore } from "@longlink/pipeline/stores/redis";
+ *
+ * const redis: RedisClient = {
+ *   evalSha: () => Promise.resolve(null),
+ *   eval: () => Promise.resolve(null),
+ *   withTypeMapping: () => redis,
+ * };
+ * await using store = new RedisIntervalStore({ redis });
+ * assertEquals(await store.get("home"), undefined);
+ * ```
  */
 export interface RedisClient {
   /** Runs a script that Redis knows. */
@@ -25,7 +39,25 @@ export interface RedisClient {
   withTypeMapping(mapping: any): any;
 }
 
-/** What a script is given. */
+/**
+ * What a script is given.
+ *
+ * @example Which keys are asked for
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { RedisIntervalStore, type RedisScriptOptions } from "@longlink/pipeline/stores/redis";
+ *
+ * const keys: string[] = [];
+ * const run = (_script: string, options: RedisScriptOptions) => {
+ *   keys.push(...options.keys);
+ *   return Promise.resolve(null);
+ * };
+ * const redis = { evalSha: run, eval: run, withTypeMapping: () => redis };
+ * await using store = new RedisIntervalStore({ redis, prefix: "chat:" });
+ * await store.get("home");
+ * assertEquals(keys, ["chat:interval:home"]);
+ * ```
+ */
 export interface RedisScriptOptions {
   /** Which keys it uses. */
   keys: string[];
@@ -33,14 +65,53 @@ export interface RedisScriptOptions {
   arguments: (string | Buffer)[];
 }
 
-/** Whether Redis can be reached. */
+/**
+ * Whether Redis can be reached.
+ *
+ * @example A log of outages
+ * ```ts
+ * import { assertEquals, assertRejects } from "@std/assert";
+ * import { VirtualEventLoop } from "@longlink/pipeline";
+ * import { RedisIntervalStore, type RedisStateEvent } from "@longlink/pipeline/stores/redis";
+ *
+ * let isThere = false;
+ * const run = () => isThere ? Promise.resolve(null) : Promise.reject(new Error("connection lost"));
+ * const redis = { evalSha: run, eval: run, withTypeMapping: () => redis };
+ * const log: string[] = [];
+ * const onState = (event: RedisStateEvent) => void log.push(event.type === "down" ? event.error.message : "back");
+ * const loop = new VirtualEventLoop();
+ * await using store = new RedisIntervalStore({ redis, onState, loop });
+ * await assertRejects(() => store.get("home"));
+ * isThere = true;
+ * await loop.advanceByAsync(1_000);
+ * assertEquals(log, ["Cannot reach Redis: connection lost", "back"]);
+ * ```
+ */
 export type RedisStateEvent =
   /** It cannot, or does not answer in time. What is to be kept waits. */
   | { readonly type: "down"; readonly error: Error }
   /** It can be reached again, after so many ms. */
   | { readonly type: "up"; readonly downMs: number };
 
-/** Options that all stores on Redis have. */
+/**
+ * Options that all stores on Redis have.
+ *
+ * @example The same for two stores
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { RedisIntervalStore, redisSessionStore, type RedisStoreOptions } from "@longlink/pipeline/stores/redis";
+ *
+ * const keys: string[] = [];
+ * const run = (_script: string, options: { keys: string[] }) => Promise.resolve(keys.push(...options.keys) && null);
+ * const redis = { evalSha: run, eval: run, withTypeMapping: () => redis };
+ * const shared: RedisStoreOptions = { redis, prefix: "chat:", timeoutMs: 500 };
+ * await using intervals = new RedisIntervalStore(shared);
+ * await using sessions = redisSessionStore(shared);
+ * await intervals.get("home");
+ * await sessions.count("links");
+ * assertEquals(keys, ["chat:interval:home", "chat:count:links"]);
+ * ```
+ */
 export interface RedisStoreOptions {
   /**
    * A connected client of `npm:redis`, which stays whoever's it is; or the URL

@@ -8,7 +8,25 @@ import { checkedMs } from "../_checks.ts";
 import { checkedRecord } from "./_interval_record.ts";
 import type { IntervalRecord, IntervalStore } from "./interval_store.ts";
 
-/** What the store needs of a `Deno.Kv`. */
+/**
+ * What the store needs of a `Deno.Kv`.
+ *
+ * @example Another database in its place
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { DenoKvIntervalStore, type IntervalRecord, type KvStorage } from "@longlink/pipeline";
+ *
+ * const rows = new Map<string, unknown>();
+ * const kv: KvStorage = {
+ *   get: (key) => Promise.resolve({ value: rows.get(key.join("/")) ?? null }),
+ *   set: (key, value) => Promise.resolve(rows.set(key.join("/"), value)),
+ * };
+ * const learned = { strategy: "edge", intervalMs: 295_000, loMs: 298_500, hiMs: 303_000 };
+ * const record: IntervalRecord = { ...learned, isSettled: true, atMs: 0, direction: "push", confirmations: 3 };
+ * await new DenoKvIntervalStore({ kv }).set("home", record);
+ * assertEquals(rows.get("longlink/interval/home"), record);
+ * ```
+ */
 export interface KvStorage {
   /** The value under a key; null if there is none. */
   get(key: readonly string[]): Promise<{ readonly value: unknown }>;
@@ -16,7 +34,26 @@ export interface KvStorage {
   set(key: readonly string[], value: unknown, options: { readonly expireIn: number }): Promise<unknown>;
 }
 
-/** Options of {@linkcode DenoKvIntervalStore}. */
+/**
+ * Options of {@linkcode DenoKvIntervalStore}.
+ *
+ * @example One application of several, for a week
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { DenoKvIntervalStore, type DenoKvIntervalStoreOptions, type IntervalRecord } from "@longlink/pipeline";
+ *
+ * const written: unknown[] = [];
+ * const kv: DenoKvIntervalStoreOptions["kv"] = {
+ *   get: () => Promise.resolve({ value: null }),
+ *   set: (key, _value, { expireIn }) => Promise.resolve(written.push([key, expireIn])),
+ * };
+ * const options: DenoKvIntervalStoreOptions = { kv, prefix: ["chat"], expireInMs: 7 * 86_400_000 };
+ * const learned = { strategy: "edge", intervalMs: 295_000, loMs: 298_500, hiMs: 303_000 };
+ * const record: IntervalRecord = { ...learned, isSettled: true, atMs: 0, direction: "push", confirmations: 3 };
+ * await new DenoKvIntervalStore(options).set("home", record);
+ * assertEquals(written, [[["chat", "home"], 604_800_000]]);
+ * ```
+ */
 export interface DenoKvIntervalStoreOptions {
   /** The open database, as `Deno.openKv()` gives it. Who opened it closes it. */
   readonly kv: KvStorage;

@@ -12,7 +12,26 @@ import { checkedCount } from "../_checks.ts";
 import { checkedRecord } from "./_interval_record.ts";
 import type { IntervalRecord, IntervalStore } from "./interval_store.ts";
 
-/** Options of {@linkcode FileIntervalStore}. */
+/**
+ * Options of {@linkcode FileIntervalStore}.
+ *
+ * @example The last network only
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import type { IntervalRecord } from "@longlink/pipeline";
+ * import { FileIntervalStore, type FileIntervalStoreOptions } from "@longlink/pipeline/stores/file";
+ *
+ * const learned = { strategy: "edge", intervalMs: 295_000, loMs: 298_500, hiMs: 303_000 };
+ * const record: IntervalRecord = { ...learned, isSettled: true, atMs: 0, direction: "push", confirmations: 3 };
+ * const folder = await Deno.makeTempDir();
+ * const options: FileIntervalStoreOptions = { path: `${folder}/made/for/it.json`, maxNetworks: 1 };
+ * const store = new FileIntervalStore(options);
+ * await store.set("home", record);
+ * await store.set("train", record);
+ * assertEquals([await store.get("home"), await store.get("train")], [undefined, record]);
+ * await Deno.remove(folder, { recursive: true });
+ * ```
+ */
 export interface FileIntervalStoreOptions {
   /** The file; its folder is made if it is missing. */
   readonly path: string | URL;

@@ -21,7 +21,24 @@ import type {
   SessionStore,
 } from "./session_store.ts";
 
-/** Options of {@linkcode FileSessionStore} and {@linkcode fileSessionStore}. */
+/**
+ * Options of {@linkcode FileSessionStore} and {@linkcode fileSessionStore}.
+ *
+ * @example What a power cut must not take
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import type { SessionRecord } from "@longlink/pipeline";
+ * import { FileSessionStore, type FileSessionStoreOptions } from "@longlink/pipeline/stores/file";
+ *
+ * const secrets = { id: "00112233445566778899aabbccddeeff", token: "0".repeat(64) };
+ * const record: SessionRecord = { ...secrets, links: 1, received: 0, acknowledged: 0, messages: [], atMs: 0 };
+ * const path = await Deno.makeTempDir();
+ * const options: FileSessionStoreOptions = { path, flushToDisk: true };
+ * await new FileSessionStore(options).create("phone", record);
+ * assertEquals((await new FileSessionStore(options).claim("phone"))?.record, record);
+ * await Deno.remove(path, { recursive: true });
+ * ```
+ */
 export interface FileSessionStoreOptions {
   /** The folder; it is made if it is missing. */
   readonly path: string | URL;

@@ -12,13 +12,45 @@ import type { IntervalRecord, IntervalStore } from "./interval_store.ts";
 /**
  * What the stores need of an `IDBFactory` (Indexed Database API); the type is
  * not named here, since a program may be compiled without a browser's types.
+ *
+ * @example A browser in which nothing may be kept
+ * ```ts
+ * import { assertRejects } from "@std/assert";
+ * import { type IndexedDb, IndexedDbIntervalStore } from "@longlink/pipeline";
+ *
+ * const factory: IndexedDb = {
+ *   open: () => {
+ *     throw new DOMException("storage is turned off", "SecurityError");
+ *   },
+ * };
+ * await assertRejects(() => new IndexedDbIntervalStore({ factory }).get("home"), DOMException, "turned off");
+ * ```
  */
 export interface IndexedDb {
   /** Opens a database; gives an `IDBOpenDBRequest`. */
   open(name: string, version?: number): unknown;
 }
 
-/** Options of {@linkcode IndexedDbIntervalStore}. */
+/**
+ * Options of {@linkcode IndexedDbIntervalStore}.
+ *
+ * @example A database of this name, opened when it is needed
+ * ```ts
+ * import { assertEquals, assertRejects } from "@std/assert";
+ * import { IndexedDbIntervalStore, type IndexedDbIntervalStoreOptions } from "@longlink/pipeline";
+ *
+ * const opened: string[] = [];
+ * const open = (name: string) => {
+ *   opened.push(name);
+ *   throw new Error("no database here"); // in a page: leave the factory out, and it is indexedDB
+ * };
+ * const options: IndexedDbIntervalStoreOptions = { database: "chat-intervals", factory: { open }, maxNetworks: 20 };
+ * const store = new IndexedDbIntervalStore(options);
+ * assertEquals(opened, []);
+ * await assertRejects(() => store.get("home"), Error, "no database here");
+ * assertEquals(opened, ["chat-intervals"]);
+ * ```
+ */
 export interface IndexedDbIntervalStoreOptions {
   /** The database's name. It is the store's alone. Default: `longlink-intervals`. */
   readonly database?: string;

@@ -18,7 +18,24 @@ import type {
 } from "./session_store.ts";
 import { UnusableSessionError } from "./unusable_session_error.ts";
 
-/** Options of {@linkcode IndexedDbSessionStore}. */
+/**
+ * Options of {@linkcode IndexedDbSessionStore}.
+ *
+ * @example A database of this name, opened when it is needed
+ * ```ts
+ * import { assertEquals, assertRejects } from "@std/assert";
+ * import { IndexedDbSessionStore, type IndexedDbSessionStoreOptions } from "@longlink/pipeline";
+ *
+ * const opened: string[] = [];
+ * const open = (name: string) => {
+ *   opened.push(name);
+ *   throw new Error("no database here"); // in a page: leave the factory out, and it is indexedDB
+ * };
+ * const options: IndexedDbSessionStoreOptions = { database: "chat-sessions", factory: { open }, flushToDisk: true };
+ * await assertRejects(() => new IndexedDbSessionStore(options).claim("chat"), Error, "no database here");
+ * assertEquals(opened, ["chat-sessions"]);
+ * ```
+ */
 export interface IndexedDbSessionStoreOptions {
   /** The database's name. It is the store's alone. Default: `longlink-sessions`. */
   readonly database?: string;

@@ -6,7 +6,20 @@
 
 import { problemOf } from "./_interval_record.ts";
 
-/** What was learned of one network. Plain data, so that any store can keep it. */
+/**
+ * What was learned of one network. Plain data, so that any store can keep it.
+ *
+ * @example A search that goes on where another one has ended
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { edge, type IntervalRecord } from "@longlink/pipeline";
+ *
+ * const learned = { strategy: "edge", intervalMs: 295_000, loMs: 298_500, hiMs: 303_000 };
+ * const record: IntervalRecord = { ...learned, isSettled: true, atMs: 0, direction: "push", confirmations: 3 };
+ * const search = edge().search(record);
+ * assertEquals([search.isSettled, search.bracket], [true, { loMs: 298_500, hiMs: 303_000 }]);
+ * ```
+ */
 export interface IntervalRecord {
   /** Name of the strategy that learned it. */
   readonly strategy: string;

@@ -9,7 +9,30 @@ import { cannotUse, checkedRecord } from "./_interval_record.ts";
 import type { IntervalRecord, IntervalStore } from "./interval_store.ts";
 import { storageHere } from "./_web_storage.ts";
 
-/** What the store needs of a `Storage` (Web Storage): `localStorage`, `sessionStorage`, or anything alike. */
+/**
+ * What the store needs of a `Storage` (Web Storage): `localStorage`, `sessionStorage`, or anything alike.
+ *
+ * @example A storage in memory
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { type IntervalRecord, type KeyValueStorage, LocalStorageIntervalStore } from "@longlink/pipeline";
+ *
+ * const rows = new Map<string, string>();
+ * const storage: KeyValueStorage = {
+ *   get length() {
+ *     return rows.size;
+ *   },
+ *   key: (index) => [...rows.keys()][index] ?? null,
+ *   getItem: (key) => rows.get(key) ?? null,
+ *   setItem: (key, value) => void rows.set(key, value),
+ *   removeItem: (key) => void rows.delete(key),
+ * };
+ * const learned = { strategy: "edge", intervalMs: 295_000, loMs: 298_500, hiMs: 303_000 };
+ * const record: IntervalRecord = { ...learned, isSettled: true, atMs: 0, direction: "push", confirmations: 3 };
+ * new LocalStorageIntervalStore({ storage }).set("home", record);
+ * assertEquals([...rows.keys()], ["longlink:interval:home"]);
+ * ```
+ */
 export interface KeyValueStorage {
   /** How many keys there are. */
   readonly length: number;
@@ -23,7 +46,24 @@ export interface KeyValueStorage {
   removeItem(key: string): void;
 }
 
-/** Options of {@linkcode LocalStorageIntervalStore}. */
+/**
+ * Options of {@linkcode LocalStorageIntervalStore}.
+ *
+ * @example For as long as the tab is open, and the last network only
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { type IntervalRecord, LocalStorageIntervalStore } from "@longlink/pipeline";
+ * import type { LocalStorageIntervalStoreOptions } from "@longlink/pipeline";
+ *
+ * const learned = { strategy: "edge", intervalMs: 295_000, loMs: 298_500, hiMs: 303_000 };
+ * const record: IntervalRecord = { ...learned, isSettled: true, atMs: 0, direction: "push", confirmations: 3 };
+ * const options: LocalStorageIntervalStoreOptions = { storage: sessionStorage, prefix: "tab:", maxNetworks: 1 };
+ * const store = new LocalStorageIntervalStore(options);
+ * store.set("home", record);
+ * store.set("train", record);
+ * assertEquals([sessionStorage.getItem("tab:home"), store.get("train")], [null, record]);
+ * ```
+ */
 export interface LocalStorageIntervalStoreOptions {
   /** Where to keep them. Default: `localStorage`. */
   readonly storage?: KeyValueStorage;

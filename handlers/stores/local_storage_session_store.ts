@@ -19,7 +19,22 @@ import type {
 } from "./session_store.ts";
 import { UnusableSessionError } from "./unusable_session_error.ts";
 
-/** Options of {@linkcode LocalStorageSessionStore}. */
+/**
+ * Options of {@linkcode LocalStorageSessionStore}.
+ *
+ * @example For as long as the tab is open, under a name of its own
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { LocalStorageSessionStore, type LocalStorageSessionStoreOptions, type SessionRecord } from "@longlink/pipeline";
+ *
+ * const secrets = { id: "00112233445566778899aabbccddeeff", token: "0".repeat(64) };
+ * const record: SessionRecord = { ...secrets, links: 1, received: 0, acknowledged: 0, messages: [], atMs: 0 };
+ * const options: LocalStorageSessionStoreOptions = { storage: sessionStorage, prefix: "chat:session:" };
+ * new LocalStorageSessionStore(options).create("room", record);
+ * assertEquals(JSON.parse(sessionStorage.getItem("chat:session:room")!).id, record.id);
+ * assertEquals(new LocalStorageSessionStore({ storage: sessionStorage }).claim("room"), undefined);
+ * ```
+ */
 export interface LocalStorageSessionStoreOptions {
   /** Where to keep them. Default: `localStorage`. */
   readonly storage?: KeyValueStorage;

@@ -6,7 +6,22 @@
 
 import type { IntervalRecord, IntervalStore } from "./interval_store.ts";
 
-/** Options of {@linkcode MemoryIntervalStore}. */
+/**
+ * Options of {@linkcode MemoryIntervalStore}.
+ *
+ * @example Two networks, and no more
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { type IntervalRecord, MemoryIntervalStore, type MemoryIntervalStoreOptions } from "@longlink/pipeline";
+ *
+ * const learned = { strategy: "edge", intervalMs: 295_000, loMs: 298_500, hiMs: 303_000 };
+ * const record: IntervalRecord = { ...learned, isSettled: true, atMs: 0, direction: "push", confirmations: 3 };
+ * const options: MemoryIntervalStoreOptions = { maxNetworks: 2 };
+ * const store = new MemoryIntervalStore(options);
+ * for (const network of ["home", "train", "office"]) store.set(network, record);
+ * assertEquals([store.size, store.get("home")], [2, undefined]);
+ * ```
+ */
 export interface MemoryIntervalStoreOptions {
   /** How many networks to keep; the one not used for longest goes first. 1 or more. Default: 100. */
   readonly maxNetworks?: number;

@@ -15,7 +15,22 @@ import type {
   SessionStore,
 } from "./session_store.ts";
 
-/** Options of {@linkcode MemorySessionStore}. */
+/**
+ * Options of {@linkcode MemorySessionStore}.
+ *
+ * @example No more than two sessions
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { MemorySessionStore, type MemorySessionStoreOptions, type SessionRecord } from "@longlink/pipeline";
+ *
+ * const secrets = { id: "00112233445566778899aabbccddeeff", token: "0".repeat(64) };
+ * const record: SessionRecord = { ...secrets, links: 1, received: 0, acknowledged: 0, messages: [], atMs: 0 };
+ * const options: MemorySessionStoreOptions = { maxSessions: 2 };
+ * const store = new MemorySessionStore(options);
+ * for (const key of ["phone", "tablet", "watch"]) store.create(key, record);
+ * assertEquals([store.size, store.evicted, store.claim("phone")], [2, 1, undefined]);
+ * ```
+ */
 export interface MemorySessionStoreOptions {
   /** How many sessions to keep; the one not used for longest goes first. 1 or more, or Infinity. Default: 1,000,000. */
   readonly maxSessions?: number;

@@ -11,7 +11,26 @@ import { GET_TEXT, REDIS_VERSION, SET_TEXT } from "./_redis_scripts.ts";
 import { Turns } from "./_turns.ts";
 import type { IntervalRecord, IntervalStore } from "./interval_store.ts";
 
-/** Options of {@linkcode RedisIntervalStore}. */
+/**
+ * Options of {@linkcode RedisIntervalStore}.
+ *
+ * @example Networks are remembered for a week
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import type { IntervalRecord } from "@longlink/pipeline";
+ * import { RedisIntervalStore, type RedisIntervalStoreOptions } from "@longlink/pipeline/stores/redis";
+ *
+ * const seen: unknown[] = [];
+ * const run = (_script: string, options: { arguments: unknown[] }) => Promise.resolve(seen.push(options.arguments[1]));
+ * const redis = { evalSha: run, eval: run, withTypeMapping: () => redis };
+ * const options: RedisIntervalStoreOptions = { redis, expireInMs: 7 * 86_400_000 };
+ * const learned = { strategy: "edge", intervalMs: 295_000, loMs: 298_500, hiMs: 303_000 };
+ * const record: IntervalRecord = { ...learned, isSettled: true, atMs: 0, direction: "push", confirmations: 3 };
+ * await using store = new RedisIntervalStore(options);
+ * await store.set("home", record);
+ * assertEquals(seen, ["604800000"]);
+ * ```
+ */
 export interface RedisIntervalStoreOptions extends RedisStoreOptions {
   /**
    * How long a network is remembered after it was last met, in ms, above 0:

@@ -29,7 +29,25 @@ import type {
 import { StorageFullError } from "./storage_full_error.ts";
 import { UnusableSessionError } from "./unusable_session_error.ts";
 
-/** Options of {@linkcode RedisSessionStore}. */
+/**
+ * Options of {@linkcode RedisSessionStore}.
+ *
+ * @example A new session does not wait for a Redis that is gone
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import type { SessionRecord } from "@longlink/pipeline";
+ * import { redisSessionStore, type RedisSessionStoreOptions } from "@longlink/pipeline/stores/redis";
+ *
+ * const run = () => Promise.reject(new Error("connection lost"));
+ * const redis = { evalSha: run, eval: run, withTypeMapping: () => redis };
+ * const options: RedisSessionStoreOptions = { redis, keepMs: 2 * 3_600_000 };
+ * const secrets = { id: "00112233445566778899aabbccddeeff", token: "0".repeat(64) };
+ * const record: SessionRecord = { ...secrets, links: 1, received: 0, acknowledged: 0, messages: [], atMs: 0 };
+ * await using store = redisSessionStore(options);
+ * await store.create(record.id, record);
+ * assertEquals([store.isUp, store.unkept], [false, 1]);
+ * ```
+ */
 export interface RedisSessionStoreOptions extends RedisStoreOptions {
   /**
    * How long Redis keeps a session that nobody uses, in ms, 1 to 90 days:

@@ -6,7 +6,22 @@
 
 export * from "./unusable_session_error.ts";
 
-/** What a side has to know to go on with a session. Plain data, so that any store can keep it. */
+/**
+ * What a side has to know to go on with a session. Plain data, so that any store can keep it.
+ *
+ * @example A session that is put into another store
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { LocalStorageSessionStore, MemorySessionStore, type SessionRecord } from "@longlink/pipeline";
+ *
+ * const secrets = { id: "00112233445566778899aabbccddeeff", token: "0".repeat(64) };
+ * const record: SessionRecord = { ...secrets, links: 1, received: 0, acknowledged: 0, messages: [], atMs: 0 };
+ * const [memory, tab] = [new MemorySessionStore(), new LocalStorageSessionStore({ storage: sessionStorage })];
+ * memory.create("phone", record);
+ * tab.create("moved", memory.claim("phone")!.record);
+ * assertEquals(tab.claim("moved")?.record, record);
+ * ```
+ */
 export interface SessionRecord {
   /** Which session it is: 32 hexadecimal digits, made by the server. */
   readonly id: string;
@@ -24,13 +39,46 @@ export interface SessionRecord {
   readonly atMs: number;
 }
 
-/** What a store has of a session before it is claimed, for the claimer to judge. */
+/**
+ * What a store has of a session before it is claimed, for the claimer to judge.
+ *
+ * @example Only whoever knows the token may have it
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { MemorySessionStore, type SessionOutline, type SessionRecord } from "@longlink/pipeline";
+ *
+ * const secrets = { id: "00112233445566778899aabbccddeeff", token: "0".repeat(64) };
+ * const record: SessionRecord = { ...secrets, links: 1, received: 0, acknowledged: 0, messages: [], atMs: 0 };
+ * const store = new MemorySessionStore();
+ * store.create("phone", record);
+ * const accept = (shown: string) => ({ token }: SessionOutline) => token === shown;
+ * assertEquals(store.claim("phone", accept("1".repeat(64))), undefined);
+ * assertEquals(store.claim("phone", accept("0".repeat(64)))?.record, record);
+ * ```
+ */
 export interface SessionOutline extends Omit<SessionRecord, "messages"> {
   /** The number of the last own message, acknowledged or not; 0: none. */
   readonly last: number;
 }
 
-/** What became of a session since the store was told last. What is absent has not changed. */
+/**
+ * What became of a session since the store was told last. What is absent has not changed.
+ *
+ * @example A message is kept, and another one is acknowledged
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { MemorySessionStore, type SessionChange, type SessionRecord } from "@longlink/pipeline";
+ *
+ * const secrets = { id: "00112233445566778899aabbccddeeff", token: "0".repeat(64) };
+ * const record: SessionRecord = { ...secrets, links: 1, received: 0, acknowledged: 0, messages: [], atMs: 0 };
+ * const store = new MemorySessionStore();
+ * const claim = store.create("phone", record);
+ * const change: SessionChange = { messages: [new Uint8Array([1]), new Uint8Array([2])], atMs: 1_000 };
+ * store.update("phone", claim, change);
+ * store.update("phone", claim, { acknowledged: 1, atMs: 2_000 });
+ * assertEquals(store.claim("phone")?.record.messages, [new Uint8Array([2])]);
+ * ```
+ */
 export interface SessionChange {
   /** See {@linkcode SessionRecord.links}. */
   readonly links?: number;
@@ -44,7 +92,24 @@ export interface SessionChange {
   readonly atMs: number;
 }
 
-/** A session that was taken hold of. */
+/**
+ * A session that was taken hold of.
+ *
+ * @example Whoever claims it may change it
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { type ClaimedSession, MemorySessionStore, type SessionRecord } from "@longlink/pipeline";
+ *
+ * const secrets = { id: "00112233445566778899aabbccddeeff", token: "0".repeat(64) };
+ * const record: SessionRecord = { ...secrets, links: 1, received: 0, acknowledged: 0, messages: [], atMs: 0 };
+ * const store = new MemorySessionStore();
+ * const first = store.create("phone", record);
+ * const claimed: ClaimedSession = store.claim("phone")!;
+ * store.update("phone", claimed.claim, { received: 1, atMs: 1_000 });
+ * store.remove("phone", first); // whose claim is over
+ * assertEquals(store.claim("phone")?.record.received, 1);
+ * ```
+ */
 export interface ClaimedSession {
   /** What is known of it. */
   readonly record: SessionRecord;

@@ -12,7 +12,32 @@ import { byteLength, outputEnded, WriteQueue } from "./_write_queue.ts";
 /** How much a writer may have sent that its peer has not read, bytes; like a socket's buffers. */
 const WINDOW_BYTES = 64 * 1024;
 
-/** A link in memory, which can be made to fail. */
+/**
+ * A link in memory, which can be made to fail.
+ *
+ * @example Nobody is told of a cut, both ends of a reset
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { VirtualEventLoop } from "@longlink/pipeline";
+ * import { type MemoryLink, memoryPair } from "@longlink/pipeline/transports/memory";
+ *
+ * const loop = new VirtualEventLoop();
+ * const [one, other]: MemoryLink[] = memoryPair({ loop });
+ * const told: string[] = [];
+ * const sink = { onRead: () => told.push("read"), onReadComplete() {}, onFlushed() {} };
+ * one!.open({ ...sink, onClosed: (reason) => told.push(reason) });
+ * other!.open({ ...sink, onClosed: (reason) => told.push(reason) });
+ * other!.read();
+ * one!.cut();
+ * one!.write(new Uint8Array([1]));
+ * one!.flush();
+ * loop.advanceBy(60_000);
+ * assertEquals(told, []);
+ * one!.reset();
+ * loop.advanceBy(0);
+ * assertEquals(told, ["reset", "reset"]);
+ * ```
+ */
 export interface MemoryLink extends Link {
   /**
    * Cuts the wire: from now on nothing arrives in either direction and nobody

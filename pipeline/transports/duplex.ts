@@ -13,7 +13,34 @@ import { ChannelBridge } from "./_channel_bridge.ts";
 import { oneTry } from "./_one_try.ts";
 import { TcpLink } from "./_tcp_link.ts";
 
-/** Options of {@linkcode asDuplex}. */
+/**
+ * Options of {@linkcode asDuplex}.
+ *
+ * @example A writer that is told early to wait
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { once } from "node:events";
+ * import { Channel, ServerBootstrap } from "@longlink/pipeline";
+ * import { asDuplex, type AsDuplexOptions } from "@longlink/pipeline/transports/duplex";
+ * import { memory } from "@longlink/pipeline/transports/memory";
+ *
+ * const options: AsDuplexOptions = { writableHighWaterMark: 4 };
+ * const transport = memory();
+ * const server = await new ServerBootstrap({
+ *   transport,
+ *   pipeline: (p) => p.addLast({ channelRead() {} }),
+ * }).listen("memory://sink");
+ * const channel = new Channel({ transport });
+ * const stream = asDuplex(channel, options);
+ * assertEquals(stream.write("hello"), false); // there is no link yet, and room for 4 bytes
+ * const drained = once(stream, "drain");
+ * channel.connect("memory://sink");
+ * await drained;
+ * assertEquals(stream.writableLength, 0);
+ * stream.destroy();
+ * await server.close();
+ * ```
+ */
 export interface AsDuplexOptions {
   /**
    * How much is read ahead of whoever reads the stream, bytes. While more than
@@ -195,7 +222,27 @@ class ChannelDuplex extends Duplex {
   }
 }
 
-/** Options of {@linkcode fromDuplex}. */
+/**
+ * Options of {@linkcode fromDuplex}.
+ *
+ * @example A link by hand, without a channel
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { PassThrough } from "node:stream";
+ * import { SystemEventLoop } from "@longlink/pipeline";
+ * import { fromDuplex, type FromDuplexOptions } from "@longlink/pipeline/transports/duplex";
+ *
+ * const options: FromDuplexOptions = { loop: new SystemEventLoop() };
+ * const link = fromDuplex(new PassThrough(), options);
+ * const ignore = { onReadComplete() {}, onFlushed() {}, onClosed() {} };
+ * const read = new Promise((resolve) => link.open({ ...ignore, onRead: resolve }));
+ * link.read();
+ * link.write("hi");
+ * link.flush();
+ * assertEquals(new TextDecoder().decode(await read as Uint8Array), "hi");
+ * link.abort();
+ * ```
+ */
 export interface FromDuplexOptions {
   /** Clock and timers: those of the channel, `channel.loop`. */
   readonly loop: EventLoop;
@@ -242,7 +289,29 @@ export function fromDuplex(stream: Duplex, options: FromDuplexOptions): Link {
   return new TcpLink(stream as Socket, "encrypted" in stream ? "tls" : "tcp", options.loop);
 }
 
-/** Options of {@linkcode duplex}. */
+/**
+ * Options of {@linkcode duplex}.
+ *
+ * @example A stream per address, and no such address
+ * ```ts
+ * import { assertEquals, assertRejects } from "@std/assert";
+ * import { PassThrough } from "node:stream";
+ * import { Bootstrap, ConnectError } from "@longlink/pipeline";
+ * import { duplex, type DuplexOptions } from "@longlink/pipeline/transports/duplex";
+ *
+ * const options: DuplexOptions = {
+ *   connect({ address }) {
+ *     if (address !== "pipe:one") throw new Error("no such pipe");
+ *     return new PassThrough();
+ *   },
+ * };
+ * const bootstrap = new Bootstrap({ transport: duplex(options) });
+ * const channel = await bootstrap.connect("pipe:one");
+ * assertEquals(channel.isActive, true);
+ * await channel.close();
+ * await assertRejects(async () => await bootstrap.connect("pipe:two"), ConnectError, "no such pipe");
+ * ```
+ */
 export interface DuplexOptions {
   /**
    * Makes one stream. One that comes after the signal was aborted is destroyed

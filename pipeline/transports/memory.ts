@@ -14,7 +14,24 @@ import { MemoryEnd, type MemoryLink, type Wire } from "./_memory_link.ts";
 
 export type { MemoryLink };
 
-/** Options of {@linkcode memory}. */
+/**
+ * Options of {@linkcode memory}.
+ *
+ * @example A connect takes one round trip
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { Bootstrap, ServerBootstrap, VirtualEventLoop } from "@longlink/pipeline";
+ * import { memory, type MemoryOptions } from "@longlink/pipeline/transports/memory";
+ *
+ * const satellite: MemoryOptions = { latencyMs: 300 };
+ * const [loop, transport] = [new VirtualEventLoop(), memory(satellite)];
+ * await new ServerBootstrap({ transport, loop }).listen("memory://far");
+ * const startMs = loop.now();
+ * const connected = new Bootstrap({ transport, loop }).connect("memory://far").then(() => loop.now() - startMs);
+ * await loop.advanceByAsync(1_000);
+ * assertEquals(await connected, 600);
+ * ```
+ */
 export interface MemoryOptions {
   /** How long everything takes from one end to the other, ms, 0 or more. Default: 0. */
   readonly latencyMs?: number;
@@ -22,7 +39,35 @@ export interface MemoryOptions {
   readonly keepsMessages?: boolean;
 }
 
-/** Options of {@linkcode memoryPair}. */
+/**
+ * Options of {@linkcode memoryPair}.
+ *
+ * @example Two texts stay two
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { VirtualEventLoop } from "@longlink/pipeline";
+ * import { memoryPair, type MemoryPairOptions } from "@longlink/pipeline/transports/memory";
+ *
+ * const loop = new VirtualEventLoop();
+ * const options: MemoryPairOptions = { loop, keepsMessages: true, latencyMs: 5 };
+ * const [one, other] = memoryPair(options);
+ * const read: unknown[] = [];
+ * const ignore = { onRead() {}, onReadComplete() {}, onFlushed() {}, onClosed() {} };
+ * one.open(ignore);
+ * other.open({ ...ignore, onRead: (message) => read.push(message) });
+ * other.read();
+ * one.write("a");
+ * one.flush();
+ * one.write("b");
+ * one.flush();
+ * loop.advanceBy(4);
+ * assertEquals(read, []);
+ * loop.advanceBy(1);
+ * other.read();
+ * loop.advanceBy(0);
+ * assertEquals(read, ["a", "b"]);
+ * ```
+ */
 export interface MemoryPairOptions extends MemoryOptions {
   /** Clock and timers of both ends. */
   readonly loop: EventLoop;

@@ -15,6 +15,22 @@ import { StreamLink } from "./_stream_link.ts";
 /**
  * Two streams that together are one connection, such as a `Deno.Conn`, the two
  * ends of a `TransformStream` pair, or what `WebSocketStream.opened` gives.
+ *
+ * @example What lies beneath is freed with the link
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { SystemEventLoop } from "@longlink/pipeline";
+ * import { streamLink, type StreamPair } from "@longlink/pipeline/transports/streams";
+ *
+ * const port = { isOpen: true };
+ * const { readable, writable } = new TransformStream<Uint8Array, Uint8Array>();
+ * const pair: StreamPair = { readable, writable, close: () => port.isOpen = false };
+ * const link = streamLink(pair, { loop: new SystemEventLoop() });
+ * const ignore = { onRead() {}, onReadComplete() {}, onFlushed() {} };
+ * const closed = new Promise((resolve) => link.open({ ...ignore, onClosed: resolve }));
+ * link.abort();
+ * assertEquals([await closed, port.isOpen], ["closed", false]);
+ * ```
  */
 export interface StreamPair {
   /** What the peer sends. It must give `Uint8Array`s, or text where messages are kept. */
@@ -27,7 +43,30 @@ export interface StreamPair {
   close?(): unknown;
 }
 
-/** Options of {@linkcode streamLink}. */
+/**
+ * Options of {@linkcode streamLink}.
+ *
+ * @example Streams of text
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { Channel, SystemEventLoop } from "@longlink/pipeline";
+ * import { memory } from "@longlink/pipeline/transports/memory";
+ * import { streamLink, type StreamLinkOptions } from "@longlink/pipeline/transports/streams";
+ *
+ * const loop = new SystemEventLoop();
+ * const options: StreamLinkOptions = { loop, keepsMessages: true, remoteAddress: "loop:back" };
+ * const echo = Promise.withResolvers<unknown>();
+ * const channel = new Channel({
+ *   transport: memory({ keepsMessages: true }), // for `connect`, which this one does not need
+ *   loop,
+ *   pipeline: (p) => p.addLast({ channelRead: (_context, message) => echo.resolve(message) }),
+ * });
+ * channel.attach(streamLink(new TransformStream<string, string>(), options));
+ * await channel.writeAndFlush("hi");
+ * assertEquals([await echo.promise, channel.remoteAddress], ["hi", "loop:back"]);
+ * channel.drop("closed");
+ * ```
+ */
 export interface StreamLinkOptions {
   /** Clock and timers. */
   readonly loop: EventLoop;
@@ -46,7 +85,32 @@ export interface StreamLinkOptions {
   readonly remoteAddress?: string;
 }
 
-/** Options of {@linkcode streams}. */
+/**
+ * Options of {@linkcode streams}.
+ *
+ * @example Text over a pair of streams, with addresses of one's own
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { Bootstrap } from "@longlink/pipeline";
+ * import { streams, type StreamsOptions } from "@longlink/pipeline/transports/streams";
+ *
+ * const greet = (name: string) => ({
+ *   transform: (text: string, output: TransformStreamDefaultController) => output.enqueue(`${text} ${name}`),
+ * });
+ * const options: StreamsOptions = {
+ *   connect: ({ address }) => new TransformStream(greet(address.slice("room:".length))),
+ *   keepsMessages: true,
+ * };
+ * const answer = Promise.withResolvers<unknown>();
+ * const channel = await new Bootstrap({
+ *   transport: streams(options),
+ *   pipeline: (p) => p.addLast({ channelRead: (_context, message) => answer.resolve(message) }),
+ * }).connect("room:ann");
+ * await channel.writeAndFlush("hello");
+ * assertEquals(await answer.promise, "hello ann");
+ * channel.drop("closed");
+ * ```
+ */
 export interface StreamsOptions {
   /**
    * Makes one connection. Streams that come after the signal was aborted are
@@ -133,7 +197,32 @@ export function streams(options: StreamsOptions): Transport {
   return new StreamsTransport(options);
 }
 
-/** Options of {@linkcode asStreams}. */
+/**
+ * Options of {@linkcode asStreams}.
+ *
+ * @example While nobody reads the stream, the peer waits
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { Channel, VirtualEventLoop } from "@longlink/pipeline";
+ * import { memory, memoryPair } from "@longlink/pipeline/transports/memory";
+ * import { asStreams, type AsStreamsOptions } from "@longlink/pipeline/transports/streams";
+ *
+ * const options: AsStreamsOptions = { readableHighWaterMark: 4 };
+ * const loop = new VirtualEventLoop();
+ * const [link, peer] = memoryPair({ loop });
+ * const channel = new Channel({ transport: memory(), loop });
+ * const { readable } = asStreams(channel, options);
+ * channel.attach(link);
+ * peer.open({ onRead() {}, onReadComplete() {}, onFlushed() {}, onClosed() {} });
+ * peer.write(new Uint8Array(5));
+ * peer.flush();
+ * await loop.advanceByAsync(1);
+ * assertEquals(link.isPaused, true);
+ * await readable.getReader().read();
+ * await loop.advanceByAsync(1);
+ * assertEquals(link.isPaused, false);
+ * ```
+ */
 export interface AsStreamsOptions {
   /**
    * How much is read ahead of whoever reads the stream, bytes. While more than
@@ -153,7 +242,31 @@ export interface AsStreamsOptions {
   readonly acrossLinks?: boolean;
 }
 
-/** A channel's two directions. */
+/**
+ * A channel's two directions.
+ *
+ * @example A service that does not know of channels
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { EmbeddedChannel } from "@longlink/pipeline";
+ * import { asStreams, type ChannelStreams } from "@longlink/pipeline/transports/streams";
+ *
+ * function serve({ readable, writable }: ChannelStreams): Promise<void> {
+ *   const double = new TransformStream<Uint8Array, Uint8Array>({
+ *     transform: (chunk, output) => output.enqueue(chunk.map((byte) => 2 * byte)),
+ *   });
+ *   return readable.pipeThrough(double).pipeTo(writable);
+ * }
+ *
+ * const channel = new EmbeddedChannel();
+ * const served = serve(asStreams(channel));
+ * channel.writeInbound(new Uint8Array([1, 2]));
+ * await channel.advanceByAsync(1);
+ * assertEquals(channel.readOutbound(), new Uint8Array([2, 4]));
+ * channel.loseLink("remoteClosed");
+ * await served;
+ * ```
+ */
 export interface ChannelStreams {
   /** What the peer sends. */
   readonly readable: ReadableStream<Uint8Array>;

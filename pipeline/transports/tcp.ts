@@ -18,7 +18,34 @@ import { endAddress, type HostPort, parseHostPort } from "./_address.ts";
 import { detailOf, givenUp } from "./_failure.ts";
 import { TcpLink } from "./_tcp_link.ts";
 
-/** Options for `tls://` addresses. Certificates and keys are PEM text. */
+/**
+ * Options for `tls://` addresses. Certificates and keys are PEM text.
+ *
+ * @example What the first packet asks for
+ * ```ts
+ * import { assertStringIncludes } from "@std/assert";
+ * import { Bootstrap, ServerBootstrap } from "@longlink/pipeline";
+ * import { tcp, type TlsOptions } from "@longlink/pipeline/transports/tcp";
+ *
+ * const tls: TlsOptions = { servername: "broker.example", alpn: ["mqtt"] };
+ * let hello = "";
+ * const server = await new ServerBootstrap({ // without TLS, to look at what comes
+ *   transport: tcp(),
+ *   pipeline: (p) =>
+ *     p.addLast({
+ *       channelRead({ channel }, bytes) {
+ *         hello += new TextDecoder().decode(bytes as Uint8Array);
+ *         channel.drop("closed");
+ *       },
+ *     }),
+ * }).listen("tcp://127.0.0.1:0");
+ * const client = new Bootstrap({ transport: tcp({ tls }) });
+ * await client.connect(server.address.replace("tcp:", "tls:")).catch(() => {});
+ * assertStringIncludes(hello, "broker.example");
+ * assertStringIncludes(hello, "mqtt");
+ * await server.close();
+ * ```
+ */
 export interface TlsOptions {
   /** Certificate authorities to trust when connecting, instead of the system's. */
   readonly ca?: string | readonly string[];
@@ -45,7 +72,33 @@ export interface TlsOptions {
   readonly handshakeTimeoutMs?: number;
 }
 
-/** Options of {@linkcode tcp}. */
+/**
+ * Options of {@linkcode tcp}.
+ *
+ * @example Small writes may wait for each other, as nothing here is urgent
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { Bootstrap, ServerBootstrap } from "@longlink/pipeline";
+ * import { tcp, type TcpOptions } from "@longlink/pipeline/transports/tcp";
+ *
+ * const options: TcpOptions = { noDelay: false };
+ * const text = Promise.withResolvers<string>();
+ * let received = "";
+ * const server = await new ServerBootstrap({
+ *   transport: tcp(),
+ *   pipeline: (p) =>
+ *     p.addLast({
+ *       channelRead: (_context, bytes) => received += new TextDecoder().decode(bytes as Uint8Array),
+ *       channelInactive: () => text.resolve(received),
+ *     }),
+ * }).listen("tcp://127.0.0.1:0");
+ * const channel = await new Bootstrap({ transport: tcp(options) }).connect(server.address);
+ * for (const line of ["one\n", "two\n"]) channel.writeAndFlush(new TextEncoder().encode(line));
+ * await channel.close();
+ * assertEquals(await text.promise, "one\ntwo\n");
+ * await server.close();
+ * ```
+ */
 export interface TcpOptions {
   /**
    * Whether small writes leave at once (TCP_NODELAY). Otherwise a heartbeat

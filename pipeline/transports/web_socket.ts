@@ -13,7 +13,34 @@ import { constructorArguments } from "./_web_socket_arguments.ts";
 import { errorOf, SocketLink } from "./_web_socket_link.ts";
 import { listen } from "./_web_socket_server.ts";
 
-/** The part of the WebSocket interface (WHATWG) that is used. */
+/**
+ * The part of the WebSocket interface (WHATWG) that is used.
+ *
+ * @example A socket made by hand, for a test
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { ServerBootstrap, VirtualEventLoop } from "@longlink/pipeline";
+ * import type { WebSocketLike } from "@longlink/pipeline/transports/web-socket";
+ * import { webSocketAcceptor } from "@longlink/pipeline/transports/web-socket-acceptor";
+ *
+ * const sent: unknown[] = [];
+ * const handlers = { onopen: null, onmessage: null, onerror: null, onclose: null };
+ * const socket: WebSocketLike = {
+ *   ...{ ...handlers, binaryType: "blob", readyState: 1, bufferedAmount: 0 },
+ *   send: (data) => sent.push(data),
+ *   close() {},
+ * };
+ * const transport = webSocketAcceptor();
+ * await new ServerBootstrap({
+ *   transport,
+ *   loop: new VirtualEventLoop(),
+ *   pipeline: (p) => p.addLast({ channelRead: (context, message) => context.writeAndFlush(message) }),
+ * }).listen("ws://echo");
+ * transport.accept(socket);
+ * socket.onmessage?.({ data: "hi" });
+ * assertEquals(sent, ["hi"]);
+ * ```
+ */
 export interface WebSocketLike {
   /** How binary messages are given; set to `arraybuffer`. */
   binaryType: string;
@@ -44,11 +71,53 @@ export interface WebSocketLike {
   close(code?: number, reason?: string): void;
 }
 
-/** A class with the WebSocket interface, such as `globalThis.WebSocket` or `WebSocket` of npm's `ws`. */
+/**
+ * A class with the WebSocket interface, such as `globalThis.WebSocket` or `WebSocket` of npm's `ws`.
+ *
+ * @example A class that notes what it opens
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { Bootstrap, ServerBootstrap } from "@longlink/pipeline";
+ * import { webSocket, type WebSocketClass } from "@longlink/pipeline/transports/web-socket";
+ *
+ * const opened: string[] = [];
+ * const Noting: WebSocketClass = class extends WebSocket {
+ *   constructor(url: string, protocols?: string[]) {
+ *     super(url, protocols);
+ *     opened.push(url);
+ *   }
+ * };
+ * const server = await new ServerBootstrap({ transport: webSocket() }).listen("ws://127.0.0.1:0/chat");
+ * const channel = await new Bootstrap({ transport: webSocket({ webSocket: Noting }) }).connect(server.address);
+ * assertEquals(opened, [server.address]);
+ * await channel.close();
+ * await server.close();
+ * ```
+ */
 // deno-lint-ignore no-explicit-any
 export type WebSocketClass = new (url: string, protocols?: any, options?: any) => WebSocketLike;
 
-/** The part of npm `ws`'s server that is used. */
+/**
+ * The part of npm `ws`'s server that is used.
+ *
+ * @example A server made by hand, for a test
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { VirtualEventLoop } from "@longlink/pipeline";
+ * import { webSocket, type WebSocketServerLike } from "@longlink/pipeline/transports/web-socket";
+ *
+ * class Fake implements WebSocketServerLike {
+ *   on(event: string, listener: () => void): void {
+ *     if (event === "listening") queueMicrotask(listener);
+ *   }
+ *   address = () => ({ address: "127.0.0.1", port: 8080 });
+ *   close(): void {}
+ * }
+ * const options = { loop: new VirtualEventLoop(), onLink() {}, onError() {} };
+ * const listener = await webSocket({ server: Fake }).listen!("ws://127.0.0.1:0/chat", options);
+ * assertEquals(listener.address, "ws://127.0.0.1:8080/chat");
+ * ```
+ */
 export interface WebSocketServerLike {
   /** Adds a listener. */
   // deno-lint-ignore no-explicit-any
@@ -59,11 +128,60 @@ export interface WebSocketServerLike {
   close(): void;
 }
 
-/** `WebSocketServer` of npm's `ws`. */
+/**
+ * `WebSocketServer` of npm's `ws`.
+ *
+ * @example A server of `ws` that takes no long messages
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { type Link, SystemEventLoop } from "@longlink/pipeline";
+ * import { webSocket, type WebSocketServerClass } from "@longlink/pipeline/transports/web-socket";
+ * import { WebSocketServer } from "ws";
+ *
+ * const Strict: WebSocketServerClass = class extends WebSocketServer {
+ *   constructor(options: object) {
+ *     super({ ...options, maxPayload: 100 });
+ *   }
+ * };
+ * const loop = new SystemEventLoop();
+ * const transport = webSocket({ server: Strict });
+ * const ignore = { onRead() {}, onReadComplete() {}, onFlushed() {}, onClosed() {} };
+ * const onLink = (link: Link) => link.open(ignore);
+ * const listener = await transport.listen!("ws://127.0.0.1:0", { loop, onLink, onError: console.error });
+ * const { signal } = new AbortController();
+ * const link = await transport.connect({ address: listener.address }, { loop, signal });
+ * const closed = new Promise((resolve) => link.open({ ...ignore, onClosed: resolve }));
+ * link.write(new Uint8Array(101));
+ * link.flush();
+ * await closed;
+ * assertEquals(link.end?.code, 1009); // message too big
+ * await listener.close();
+ * ```
+ */
 // deno-lint-ignore no-explicit-any
 export type WebSocketServerClass = new (options: any) => WebSocketServerLike;
 
-/** What the `credentials` of a {@linkcode Remote} may hold for this transport; anything else is left to others. */
+/**
+ * What the `credentials` of a {@linkcode Remote} may hold for this transport; anything else is left to others.
+ *
+ * @example A token and a subprotocol, as the server sees them
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { Bootstrap } from "@longlink/pipeline";
+ * import { webSocket, type WebSocketCredentials } from "@longlink/pipeline/transports/web-socket";
+ *
+ * let seen: unknown;
+ * const http = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen() {} }, ({ headers }) => {
+ *   seen = [headers.get("authorization"), headers.get("sec-websocket-protocol")];
+ *   return new Response(null, { status: 401 });
+ * });
+ * const credentials: WebSocketCredentials = { protocols: "chat.v2", headers: { authorization: "Bearer abc" } };
+ * const remote = { address: `ws://127.0.0.1:${http.addr.port}`, credentials };
+ * await new Bootstrap({ transport: webSocket() }).connect(remote).catch(() => {});
+ * assertEquals(seen, ["Bearer abc", "chat.v2"]);
+ * await http.shutdown();
+ * ```
+ */
 export interface WebSocketCredentials {
   /** Subprotocols to offer, most wanted first. */
   readonly protocols?: string | readonly string[];
@@ -76,7 +194,28 @@ export interface WebSocketCredentials {
   readonly options?: object;
 }
 
-/** How a WebSocket ended. */
+/**
+ * How a WebSocket ended.
+ *
+ * @example The server's code tells what to do next
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { type Link, SystemEventLoop } from "@longlink/pipeline";
+ * import { webSocket, type WebSocketEnd, type WebSocketLink } from "@longlink/pipeline/transports/web-socket";
+ *
+ * const next = (end?: WebSocketEnd) => end?.code === 4001 ? `sign in: ${end.reason}` : "try again";
+ * const [loop, transport] = [new SystemEventLoop(), webSocket()];
+ * const onLink = (link: Link) => (link as WebSocketLink).closeWith(4001, "token expired");
+ * const listener = await transport.listen!("ws://127.0.0.1:0", { loop, onLink, onError: console.error });
+ * const { signal } = new AbortController();
+ * const link = await transport.connect({ address: listener.address }, { loop, signal });
+ * const ignore = { onRead() {}, onReadComplete() {}, onFlushed() {} };
+ * const told = new Promise((resolve) => link.open({ ...ignore, onClosed: () => resolve(next(link.end)) }));
+ * link.read();
+ * assertEquals(await told, "sign in: token expired");
+ * await listener.close();
+ * ```
+ */
 export interface WebSocketEnd {
   /** The close code (RFC 6455, section 7.4); 1005: a close frame without one, 1006: none came. */
   readonly code: number;
@@ -86,7 +225,32 @@ export interface WebSocketEnd {
   readonly wasClean: boolean;
 }
 
-/** What a link over WebSocket has beyond others. */
+/**
+ * What a link over WebSocket has beyond others.
+ *
+ * @example The subprotocol that was chosen, and leaving with a code of one's own
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { type Link, SystemEventLoop } from "@longlink/pipeline";
+ * import { webSocket, type WebSocketLink } from "@longlink/pipeline/transports/web-socket";
+ *
+ * const [loop, transport] = [new SystemEventLoop(), webSocket()];
+ * const ignore = { onRead() {}, onReadComplete() {}, onFlushed() {}, onClosed() {} };
+ * const code = Promise.withResolvers<unknown>();
+ * const onLink = (link: Link) => {
+ *   link.open({ ...ignore, onClosed: () => code.resolve((link as WebSocketLink).end?.code) });
+ *   link.read();
+ * };
+ * const listener = await transport.listen!("ws://127.0.0.1:0", { loop, onLink, onError: console.error });
+ * const remote = { address: listener.address, credentials: { protocols: ["chat.v2", "chat.v1"] } };
+ * const link: WebSocketLink = await transport.connect(remote, { loop, signal: new AbortController().signal });
+ * assertEquals(link.protocol, "chat.v2");
+ * link.open(ignore);
+ * link.closeWith(4000, "moved to another tab");
+ * assertEquals(await code.promise, 4000);
+ * await listener.close();
+ * ```
+ */
 export interface WebSocketLink extends Link {
   /** The subprotocol that the server chose, or "". */
   readonly protocol: string;
@@ -103,13 +267,62 @@ export interface WebSocketLink extends Link {
   closeWith(code?: number, reason?: string): void;
 }
 
-/** What {@linkcode webSocket} makes: a transport whose links say more. */
+/**
+ * What {@linkcode webSocket} makes: a transport whose links say more.
+ *
+ * @example Keeping the link, for what channels do not show
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { Bootstrap, ServerBootstrap } from "@longlink/pipeline";
+ * import { webSocket, type WebSocketTransport } from "@longlink/pipeline/transports/web-socket";
+ *
+ * let protocol: string | undefined;
+ * const below = webSocket();
+ * const noting: WebSocketTransport = {
+ *   name: below.name,
+ *   keepsMessages: below.keepsMessages,
+ *   async connect(remote, options) {
+ *     const link = await below.connect(remote, options);
+ *     protocol = link.protocol;
+ *     return link;
+ *   },
+ * };
+ * const server = await new ServerBootstrap({ transport: webSocket() }).listen("ws://127.0.0.1:0");
+ * const remote = { address: server.address, credentials: { protocols: "chat" } };
+ * const channel = await new Bootstrap({ transport: noting }).connect(remote);
+ * assertEquals(protocol, "chat");
+ * await channel.close();
+ * await server.close();
+ * ```
+ */
 export interface WebSocketTransport extends Transport {
   /** Makes one link; see {@linkcode Transport.connect}. */
   connect(remote: Remote, options: ConnectOptions): Promise<WebSocketLink>;
 }
 
-/** Options of {@linkcode webSocket}. */
+/**
+ * Options of {@linkcode webSocket}.
+ *
+ * @example Who sends more than is read is cut off
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { ServerBootstrap, SystemEventLoop } from "@longlink/pipeline";
+ * import { webSocket, type WebSocketOptions } from "@longlink/pipeline/transports/web-socket";
+ *
+ * const options: WebSocketOptions = { maxQueuedBytes: 1_000 };
+ * const server = await new ServerBootstrap({
+ *   transport: webSocket(),
+ *   pipeline: (p) => p.addLast({ channelActive: (context) => context.writeAndFlush(new Uint8Array(2_000)) }),
+ * }).listen("ws://127.0.0.1:0");
+ * const loop = new SystemEventLoop();
+ * const { signal } = new AbortController();
+ * const link = await webSocket(options).connect({ address: server.address }, { loop, signal });
+ * const ignore = { onRead() {}, onReadComplete() {}, onFlushed() {} };
+ * const reason = await new Promise((resolve) => link.open({ ...ignore, onClosed: resolve })); // never asked to read
+ * assertEquals(reason, "error");
+ * await server.close();
+ * ```
+ */
 export interface WebSocketOptions {
   /** The class to connect with. Default: `globalThis.WebSocket`, which Node has from version 22 on. */
   readonly webSocket?: WebSocketClass;

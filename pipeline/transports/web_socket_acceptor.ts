@@ -9,7 +9,30 @@ import { SocketLink } from "./_web_socket_link.ts";
 import { checkedQueueBytes, parse, shown } from "./_web_socket_address.ts";
 import type { WebSocketLike } from "./web_socket.ts";
 
-/** What is known of a socket from its request. */
+/**
+ * What is known of a socket from its request.
+ *
+ * @example Who it is, as the request's cookie told
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { ServerBootstrap, VirtualEventLoop } from "@longlink/pipeline";
+ * import { type AcceptedSocketOptions, webSocketAcceptor } from "@longlink/pipeline/transports/web-socket-acceptor";
+ *
+ * const handlers = { onopen: null, onmessage: null, onerror: null, onclose: null };
+ * const open = { binaryType: "blob", readyState: 1, bufferedAmount: 0 };
+ * const socket = { ...handlers, ...open, send() {}, close() {} }; // an HTTP server gives the real one
+ * const options: AcceptedSocketOptions = { remoteAddress: "ws://192.0.2.7:5000", details: { user: "ann" } };
+ * const transport = webSocketAcceptor();
+ * const seen: unknown[] = [];
+ * await new ServerBootstrap({
+ *   transport,
+ *   loop: new VirtualEventLoop(),
+ *   pipeline: (p) => p.addLast({ channelActive: ({ channel }) => seen.push(channel.remoteAddress, channel.linkDetails) }),
+ * }).listen("ws://chat");
+ * transport.accept(socket, options);
+ * assertEquals(seen, ["ws://192.0.2.7:5000", { user: "ann" }]);
+ * ```
+ */
 export interface AcceptedSocketOptions {
   /** The other end, as a URL; limits per address go by it. Default: "". */
   readonly remoteAddress?: string;
@@ -17,7 +40,25 @@ export interface AcceptedSocketOptions {
   readonly details?: unknown;
 }
 
-/** What {@linkcode webSocketAcceptor} makes. */
+/**
+ * What {@linkcode webSocketAcceptor} makes.
+ *
+ * @example Who comes before the server listens is sent away
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { ServerBootstrap, VirtualEventLoop } from "@longlink/pipeline";
+ * import { type WebSocketAcceptor, webSocketAcceptor } from "@longlink/pipeline/transports/web-socket-acceptor";
+ *
+ * let closed = 0;
+ * const handlers = { onopen: null, onmessage: null, onerror: null, onclose: null };
+ * const open = { binaryType: "blob", readyState: 1, bufferedAmount: 0 };
+ * const socket = () => ({ ...handlers, ...open, send() {}, close: () => void closed++ }); // an HTTP server gives real ones
+ * const transport: WebSocketAcceptor = webSocketAcceptor();
+ * assertEquals([transport.accept(socket()), closed], [false, 1]);
+ * await new ServerBootstrap({ transport, loop: new VirtualEventLoop() }).listen("ws://chat");
+ * assertEquals([transport.accept(socket()), closed], [true, 1]);
+ * ```
+ */
 export interface WebSocketAcceptor extends Transport {
   /**
    * Takes a socket over: as a link of the server that listens with this

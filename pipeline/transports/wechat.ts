@@ -14,13 +14,57 @@ import type { WebSocketCredentials, WebSocketLink, WebSocketTransport } from "./
 import { SocketLink } from "./_web_socket_link.ts";
 import { WeChatSocket } from "./_wechat_socket.ts";
 
-/** What a mini-program's functions fail with. */
+/**
+ * What a mini-program's functions fail with.
+ *
+ * @example What the platform says is the error's text
+ * ```ts
+ * import { assertRejects } from "@std/assert";
+ * import { Bootstrap, ConnectError } from "@longlink/pipeline";
+ * import { weChat, type WeChatFailure } from "@longlink/pipeline/transports/wechat";
+ *
+ * const failure: WeChatFailure = { errMsg: "connectSocket:fail too many sockets" };
+ * const none = () => {};
+ * const wx = {
+ *   connectSocket({ fail }: { fail?: (failure: WeChatFailure) => void }) {
+ *     fail?.(failure);
+ *     return { onOpen: none, onMessage: none, onError: none, onClose: none, send: none, close: none };
+ *   },
+ * };
+ * const connected = new Bootstrap({ transport: weChat({ wx }) }).connect("wss://chat.example");
+ * await assertRejects(() => connected, ConnectError, "too many sockets");
+ * ```
+ */
 export interface WeChatFailure {
   /** What went wrong, such as `connectSocket:fail url not in domain list`. */
   readonly errMsg?: string;
 }
 
-/** The part of WeChat's `SocketTask` that is used. */
+/**
+ * The part of WeChat's `SocketTask` that is used.
+ *
+ * @example A socket made by hand, for a test
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { Bootstrap } from "@longlink/pipeline";
+ * import { weChat, type WeChatSocketTask } from "@longlink/pipeline/transports/wechat";
+ *
+ * const sent: unknown[] = [];
+ * const task: WeChatSocketTask = {
+ *   ...{ onMessage() {}, onError() {}, onClose() {}, close() {} },
+ *   onOpen: queueMicrotask,
+ *   send({ data, success }) {
+ *     sent.push(data);
+ *     success?.();
+ *   },
+ * };
+ * const transport = weChat({ wx: { connectSocket: () => task } });
+ * const channel = await new Bootstrap({ transport }).connect("wss://chat.example");
+ * await channel.writeAndFlush("hi");
+ * assertEquals(sent, ["hi"]);
+ * channel.drop("closed");
+ * ```
+ */
 export interface WeChatSocketTask {
   /** Adds a listener for the end of the handshake. */
   onOpen(listener: () => void): unknown;
@@ -41,7 +85,29 @@ export interface WeChatSocketTask {
   close(options: { code?: number; reason?: string }): unknown;
 }
 
-/** The part of a mini-program's global object (`wx`, `uni`, `qq`, `tt`) that is used. */
+/**
+ * The part of a mini-program's global object (`wx`, `uni`, `qq`, `tt`) that is used.
+ *
+ * @example What the platform is asked for
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { Bootstrap } from "@longlink/pipeline";
+ * import { weChat, type WeChatSockets } from "@longlink/pipeline/transports/wechat";
+ *
+ * let asked: unknown;
+ * const uni: WeChatSockets = { // in uni-app there is one
+ *   connectSocket({ url, header, protocols }) {
+ *     asked = { url, header, protocols };
+ *     throw new Error("no network");
+ *   },
+ * };
+ * const credentials = { protocols: "chat.v2", headers: { authorization: "Bearer abc" } };
+ * const remote = { address: "wss://chat.example", credentials };
+ * await new Bootstrap({ transport: weChat({ wx: uni }) }).connect(remote).catch(() => {});
+ * const header = { authorization: "Bearer abc" };
+ * assertEquals(asked, { url: "wss://chat.example", header, protocols: ["chat.v2"] });
+ * ```
+ */
 export interface WeChatSockets {
   /** Opens a socket. */
   connectSocket(options: {
@@ -52,7 +118,30 @@ export interface WeChatSockets {
   }): WeChatSocketTask;
 }
 
-/** Options of {@linkcode weChat}. */
+/**
+ * Options of {@linkcode weChat}.
+ *
+ * @example Who sends more than is read is cut off
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { VirtualEventLoop } from "@longlink/pipeline";
+ * import { weChat, type WeChatOptions } from "@longlink/pipeline/transports/wechat";
+ *
+ * let receive = (_message: { data: string }) => {};
+ * const task = {
+ *   ...{ onError() {}, onClose() {}, send() {}, close() {} },
+ *   onOpen: queueMicrotask,
+ *   onMessage: (listener: typeof receive) => receive = listener,
+ * };
+ * const options: WeChatOptions = { wx: { connectSocket: () => task }, maxQueuedBytes: 4 };
+ * const { signal } = new AbortController();
+ * const link = await weChat(options).connect({ address: "wss://chat.example" }, { loop: new VirtualEventLoop(), signal });
+ * const ignore = { onRead() {}, onReadComplete() {}, onFlushed() {} };
+ * const closed = new Promise((resolve) => link.open({ ...ignore, onClosed: resolve }));
+ * receive({ data: "hello" });
+ * assertEquals(await closed, "error");
+ * ```
+ */
 export interface WeChatOptions {
   /** `wx`, or another object that opens sockets in the same way. */
   readonly wx: WeChatSockets;

@@ -35,21 +35,30 @@ export interface EdgeOptions {
    * it is lost at most `mainFailures` times. Default: `scout`.
    */
   readonly where?: "scout" | "main";
-  /** The interval before anything is proven, in ms, above 0. Default: 25,000. */
+  /** The interval before anything is proven, in ms, 1 to 13,107,100. Default: 25,000, or `startMs` if that is shorter. */
   readonly safeMs?: number;
-  /** The shortest idle time that is worth a trial while nothing has failed, in ms, 100 or more. Default: 28,000. */
+  /** The shortest idle time that is worth a trial while nothing has failed, in ms, 100 to 6,553,550. Default: 28,000. */
   readonly startMs?: number;
-  /** The longest idle time to try, in ms, above `startMs`, at most 13,107,100. Default: 7,200,000 (2 h). */
+  /** The longest idle time to try, in ms, 1.1 times `startMs` to 13,107,100. Default: 7,200,000 (2 h). */
   readonly maxMs?: number;
-  /** How far to stay below what survived, at least, in ms, 0 or more. Default: 1,000. */
+  /** How far to stay below what survived, at least, in ms, 0 to half of `startMs`. Default: 1,000. */
   readonly minMarginMs?: number;
-  /** The idle timeouts to expect, in ms; other ones are found too, a little later. Default: those of known networks. */
+  /**
+   * The idle timeouts to expect, in ms, each 1 to 13,107,100; other ones are
+   * found too, a little later. Default: those of known networks.
+   */
   readonly ladderMs?: readonly number[];
   /** How often a search may cost the main link, where trials run there, 1 to 10. Default: 3. */
   readonly mainFailures?: number;
-  /** How long a settled answer stands before a longer one is tried, in ms; doubled each time. Default: 14,400,000 (4 h). */
+  /**
+   * How long a settled answer stands before a longer one is tried, in ms, 1 to
+   * 2,592,000,000 (30 days); doubled each time. Default: 14,400,000 (4 h).
+   */
   readonly retryAfterMs?: number;
-  /** The longest that an answer stands, in ms. Default: 43,200,000 (12 h). */
+  /**
+   * The longest that an answer stands, in ms, `retryAfterMs` to 2,592,000,000
+   * (30 days). Default: 43,200,000 (12 h), or `retryAfterMs` if that is longer.
+   */
   readonly retryCapMs?: number;
 }
 
@@ -106,6 +115,7 @@ type Phase =
  * @param options Its numbers; the defaults suit most.
  * @returns The strategy.
  * @throws {RangeError} If a number is out of range.
+ * @throws {TypeError} If `where` is neither `scout` nor `main`.
  *
  * @example Two trials
  * ```ts

@@ -12,7 +12,7 @@ import type { IntervalStrategy } from "./interval_strategy.ts";
  * Always the same interval. Four minutes is the classic choice: many mobile
  * networks forget a link after five.
  *
- * @param intervalMs The interval, in ms, above 0, at most 13,107,100. Default: 240,000 (4 min).
+ * @param intervalMs The interval, in ms, 1 to 13,107,100. Default: 240,000 (4 min).
  * @returns The strategy.
  * @throws {RangeError} If the interval is out of range.
  *

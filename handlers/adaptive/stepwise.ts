@@ -26,15 +26,15 @@ import type { Bracket, IntervalSearch, IntervalStrategy, Verdict } from "./inter
  * ```
  */
 export interface StepwiseOptions {
-  /** The first interval, in ms, above 0. Default: 270,000 (4.5 min). */
+  /** The first interval, in ms, 1 to 13,107,100. Default: 270,000 (4.5 min). */
   readonly startMs?: number;
-  /** How much more after each interval that survived, in ms, above 0. Default: 60,000. */
+  /** How much more after each interval that survived, in ms, 1 to 13,107,100. Default: 60,000. */
   readonly stepMs?: number;
-  /** How often one interval must fail before it is given up, 1 or more. Default: 5. */
+  /** How often one interval must fail before it is given up, 1 to 1,000. Default: 5. */
   readonly failures?: number;
-  /** How far to stay below the last good interval, in ms, 0 or more. Default: 10,000. */
+  /** How far to stay below the last good interval, in ms, 0 to 13,107,100; at most half of it. Default: 10,000. */
   readonly marginMs?: number;
-  /** The longest interval to use, in ms, `startMs` or more. Default: 7,200,000 (2 h). */
+  /** The longest interval to use, in ms, `startMs` to 13,107,100. Default: 7,200,000 (2 h), or `startMs` if that is longer. */
   readonly maxMs?: number;
 }
 

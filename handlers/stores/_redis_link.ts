@@ -123,7 +123,7 @@ export interface RedisStoreOptions {
   readonly redis: RedisClient | string;
   /** What all keys begin with; no braces. Default: `longlink:`. */
   readonly prefix?: string;
-  /** How long an answer may take before Redis counts as gone, in ms, 1 or more. Default: 2,000. */
+  /** How long an answer may take before Redis counts as gone, in ms, 1 to 3,600,000. Default: 2,000. */
   readonly timeoutMs?: number;
   /** Told when Redis is gone, and when it is back: for the operator's log. */
   readonly onState?: (event: RedisStateEvent) => void;

@@ -60,8 +60,9 @@ export interface DenoKvIntervalStoreOptions {
   /** What the keys begin with. Default: `["longlink", "interval"]`. */
   readonly prefix?: readonly string[];
   /**
-   * How long a network is remembered after it was last met, in ms, above 0:
-   * that is what bounds their number. Default: 7,776,000,000 (90 days).
+   * How long a network is remembered after it was last met, in ms, 1 to
+   * 3,153,600,000,000 (100 years): that is what bounds their number. Default:
+   * 7,776,000,000 (90 days).
    */
   readonly expireInMs?: number;
 }

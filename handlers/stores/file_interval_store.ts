@@ -35,7 +35,7 @@ import type { IntervalRecord, IntervalStore } from "./interval_store.ts";
 export interface FileIntervalStoreOptions {
   /** The file; its folder is made if it is missing. */
   readonly path: string | URL;
-  /** How many networks to keep; the one not written for longest goes first. 1 or more. Default: 100. */
+  /** How many networks to keep; the one not written for longest goes first. 1 to 1,000,000. Default: 100. */
   readonly maxNetworks?: number;
 }
 
@@ -98,7 +98,7 @@ export class FileIntervalStore implements IntervalStore {
    * Makes a store on a file. Nothing is read or written yet.
    *
    * @param options Which file, and how much.
-   * @throws {RangeError} If `maxNetworks` is not a whole number of 1 or more.
+   * @throws {RangeError} If `maxNetworks` is not a whole number from 1 to 1,000,000.
    * @throws {TypeError} If the path is a URL other than `file:`.
    */
   constructor(options: FileIntervalStoreOptions) {

@@ -56,7 +56,7 @@ export interface IndexedDbIntervalStoreOptions {
   readonly database?: string;
   /** What opens it. Default: `indexedDB`. */
   readonly factory?: IndexedDb;
-  /** How many networks to keep; the one learned first goes first. 1 or more. Default: 100. */
+  /** How many networks to keep; the one learned first goes first. 1 to 1,000,000. Default: 100. */
   readonly maxNetworks?: number;
 }
 
@@ -84,7 +84,7 @@ export class IndexedDbIntervalStore implements IntervalStore, AsyncDisposable {
    * Makes a store on a database, which is opened with the first call.
    *
    * @param options Which one, and how much.
-   * @throws {RangeError} If `maxNetworks` is not a whole number of 1 or more.
+   * @throws {RangeError} If `maxNetworks` is not a whole number from 1 to 1,000,000.
    */
   constructor(options: IndexedDbIntervalStoreOptions = {}) {
     const { database = "longlink-intervals", maxNetworks = 100 } = options;

@@ -69,7 +69,7 @@ export interface LocalStorageIntervalStoreOptions {
   readonly storage?: KeyValueStorage;
   /** What the keys begin with, since the storage is the whole site's. Default: `longlink:interval:`. */
   readonly prefix?: string;
-  /** How many networks to keep; the one learned first goes first. 1 or more. Default: 50. */
+  /** How many networks to keep; the one learned first goes first. 1 to 1,000,000. Default: 50. */
   readonly maxNetworks?: number;
 }
 
@@ -109,7 +109,7 @@ export class LocalStorageIntervalStore implements IntervalStore {
    * Makes a store on a storage.
    *
    * @param options Where, and how much.
-   * @throws {RangeError} If `maxNetworks` is not a whole number of 1 or more.
+   * @throws {RangeError} If `maxNetworks` is not a whole number from 1 to 1,000,000.
    * @throws {TypeError} If there is no storage here, or the browser refuses it.
    */
   constructor(options: LocalStorageIntervalStoreOptions = {}) {

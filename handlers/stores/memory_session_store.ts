@@ -83,7 +83,7 @@ export class MemorySessionStore implements SessionStore {
    * Makes an empty store.
    *
    * @param options Its bound.
-   * @throws {RangeError} If `maxSessions` is not a whole number of 1 or more.
+   * @throws {RangeError} If `maxSessions` is neither a whole number of 1 or more nor Infinity.
    */
   constructor(options: MemorySessionStoreOptions = {}) {
     const { maxSessions = 1_000_000 } = options;

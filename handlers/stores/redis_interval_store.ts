@@ -33,8 +33,9 @@ import type { IntervalRecord, IntervalStore } from "./interval_store.ts";
  */
 export interface RedisIntervalStoreOptions extends RedisStoreOptions {
   /**
-   * How long a network is remembered after it was last met, in ms, above 0:
-   * that is what bounds their number. Default: 7,776,000,000 (90 days).
+   * How long a network is remembered after it was last met, in ms, 1 to
+   * 3,153,600,000,000 (100 years): that is what bounds their number. Default:
+   * 7,776,000,000 (90 days).
    */
   readonly expireInMs?: number;
 }

@@ -50,7 +50,8 @@ import { UnusableSessionError } from "./unusable_session_error.ts";
  */
 export interface RedisSessionStoreOptions extends RedisStoreOptions {
   /**
-   * How long Redis keeps a session that nobody uses, in ms, 1 to 90 days:
+   * How long Redis keeps a session that nobody uses, in ms, 1 to
+   * 7,776,000,000 (90 days):
    * longer than the server's `retentionMs`, and than an outage of Redis that
    * sessions are to outlive. Default: 3,600,000 (1 hour).
    */

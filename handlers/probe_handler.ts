@@ -311,7 +311,7 @@ function settingsOf(options: ProbeOptions): ProbeSettings {
   return {
     scoutHandlers,
     startMs: checkedMs(action, "startMs", startMs, 1_000, MAX_HEARTBEAT_TIME_MS / 2),
-    maxMs: checkedMs(action, "maxMs", maxMs, startMs * 1.1, MAX_HEARTBEAT_TIME_MS),
+    maxMs: checkedMs(action, "maxMs", maxMs, Math.ceil(startMs * 11 / 10), MAX_HEARTBEAT_TIME_MS),
     precisionMs: checkedMs(action, "precisionMs", precisionMs, 0, MAX_HEARTBEAT_TIME_MS),
     precision,
     parallel: checkedCount(action, "parallel", parallel, 1, 16),

@@ -150,7 +150,7 @@ export function edge(options: EdgeOptions = {}): IntervalStrategy {
     where,
     safeMs: checkedMs(action, "safeMs", safeMs, 1, MAX_HEARTBEAT_TIME_MS),
     startMs: checkedMs(action, "startMs", startMs, 100, MAX_HEARTBEAT_TIME_MS / 2),
-    maxMs: checkedMs(action, "maxMs", maxMs, startMs * 1.1, MAX_HEARTBEAT_TIME_MS),
+    maxMs: checkedMs(action, "maxMs", maxMs, Math.ceil(startMs * 11 / 10), MAX_HEARTBEAT_TIME_MS),
     minMarginMs: checkedMs(action, "minMarginMs", minMarginMs, 0, startMs / 2),
     mainFailures: checkedCount(action, "mainFailures", mainFailures, 1, 10),
     retryAfterMs: checkedMs(action, "retryAfterMs", retryAfterMs, 1, 30 * 86_400_000),

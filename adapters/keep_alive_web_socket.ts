@@ -174,6 +174,7 @@ export class KeepAliveWebSocket extends EventTarget implements WebSocket {
    *
    * @param options See {@linkcode KeepAliveWebSocketOptions}; what is left out is as in this class.
    * @returns The class.
+   * @throws {TypeError} If this runtime has no WebSocket class and none was given.
    *
    * @example A class for a client that takes one
    * ```ts
@@ -187,6 +188,8 @@ export class KeepAliveWebSocket extends EventTarget implements WebSocket {
    */
   static with(options: KeepAliveWebSocketOptions): typeof KeepAliveWebSocket {
     const all = { webSocket: PLATFORM, store: new MemoryIntervalStore(), ...this.options, ...options };
+    // Here, where it is seen: some clients keep what the constructor throws to themselves.
+    if (all.webSocket === undefined) throw noClass();
     return class extends this {
       static override readonly options = all;
     };
@@ -211,12 +214,7 @@ export class KeepAliveWebSocket extends EventTarget implements WebSocket {
       options,
     };
     const { webSocket: socketClass = PLATFORM, connectTimeoutMs, loop } = settings;
-    if (socketClass === undefined) {
-      throw new TypeError(
-        "Cannot make the WebSocket: this runtime has no class of its own: pass one, " +
-          "such as that of the npm package ws: KeepAliveWebSocket.with({ webSocket: WS })",
-      );
-    }
+    if (socketClass === undefined) throw noClass();
     this.url = parsed.href;
     this.channel = new Channel({
       transport: this.#transport(socketClass),
@@ -502,6 +500,13 @@ function handlersOf(options: KeepAliveWebSocketOptions, socketClass: WebSocketCl
   }
   const canPing = typeof (socketClass.prototype as { ping?: unknown } | undefined)?.ping === "function";
   return keepAliveUnder(options.format ?? (canPing ? webSocketControlFormat() : undefined), options);
+}
+
+function noClass(): TypeError {
+  return new TypeError(
+    "Cannot make the WebSocket: this runtime has no class of its own: pass one, " +
+      "such as that of the npm package ws: KeepAliveWebSocket.with({ webSocket: WS })",
+  );
 }
 
 function bufferOf(bytes: Uint8Array): ArrayBuffer {

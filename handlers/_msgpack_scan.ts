@@ -81,7 +81,13 @@ class Scanner {
       case 0xdf:
         return this.map(this.unsigned(token === 0xde ? 2 : 4), depth);
       default:
-        throw malformed(`0x${token.toString(16)} at byte ${this.at - 1} begins no value`);
+        throw malformed(
+          `0x${token.toString(16)} at byte ${this.at - 1} begins no value` +
+            // The first mistake that is made with sessions, and a riddle without these words.
+            (token === 0xc1 && this.at === 1
+              ? "; does the peer speak of a session, and nobody here has one?"
+              : ""),
+        );
     }
   }
 

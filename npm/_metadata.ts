@@ -23,7 +23,9 @@ export function metadata(modules: string): Record<string, unknown> {
     keywords: ["heartbeat", "keepalive", "websocket", "tcp", "nat", "reconnect", "pipeline", "netty"],
     // Handlers and transports that nobody imports are left out of a bundle.
     sideEffects: false,
-    browser: forBrowsers(modules),
+    // msgpack-lite looks for Buffer at the top-level `this`, which rollup (and Vite up to 7) makes
+    // undefined: the page would stop there. Its own bundle for browsers does not.
+    browser: { ...forBrowsers(modules), "msgpack-lite": "msgpack-lite/dist/msgpack.min.js" },
     engines: { node: ">=20" },
     bin: { longlink: "./bin.js" },
     // npm shows with each version from which commit and by which run it was made.

@@ -386,10 +386,9 @@ export class ChannelPipeline {
   /** Checks that the handler may come in, and marks it as taken. */
   #admit(handler: ChannelHandler, name: string | undefined): Context {
     this.#requireOpen();
-    if (handler === null || typeof handler !== "object") {
-      throw new TypeError(
-        `Cannot add the handler: it must be an object, got ${handler === null ? "null" : typeof handler}`,
-      );
+    if (handler === null || typeof handler !== "object" || Array.isArray(handler)) {
+      const got = handler === null ? "null" : Array.isArray(handler) ? "an array: spread it" : typeof handler;
+      throw new TypeError(`Cannot add the handler: it must be an object, got ${got}`);
     }
     const context = new Context(this, handler, name);
     if (handler.isSharable !== true) {

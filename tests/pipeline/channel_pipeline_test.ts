@@ -88,6 +88,9 @@ Deno.test("ChannelPipeline refuses what is no handler", () => {
   const { pipeline } = new EmbeddedChannel();
   for (
     const [wrong, what] of [[null, "null"], [undefined, "undefined"], [Codec, "function"], [
+      [],
+      "an array: spread it",
+    ], [
       7,
       "number",
     ]] as const

@@ -88,7 +88,7 @@ async function run(args: readonly string[], io: CommandIo): Promise<number> {
   const sendEveryMs = milliseconds("--send-every", values["send-every"]);
   const giveUpMs = milliseconds("--give-up", values["give-up"]);
   const strategy = strategyFor(values);
-  const transport = transportFor("URL", url, ["tcp", "tls", "ws", "wss"]);
+  const transport = await transportFor("URL", url, ["tcp", "tls", "ws", "wss"]);
 
   const folder = values.store;
   // Before there is a link: a folder that cannot be used is no reason to bother the server.

@@ -12,7 +12,10 @@ interface DemoModule {
 }
 
 /** The command. */
-export const demo: Command = { summary: "watch a link learn behind a NAT; --ui: in a page", run };
+export const demo: Command = {
+  summary: "in a checkout: watch a link learn behind a NAT; --ui: in a page",
+  run,
+};
 
 async function run(args: readonly string[], io: CommandIo): Promise<number> {
   const { runDemo } = await load();

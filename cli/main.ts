@@ -34,7 +34,6 @@ Examples:
   longlink serve --listen tcp://127.0.0.1:7000 --push-every 20
   longlink connect tcp://127.0.0.1:7000 --send-every 60
   longlink probe tcp://127.0.0.1:7000 --max 600
-  longlink demo --nat-timeout 8
 
 longlink COMMAND --help tells more about a command.
 

@@ -22,7 +22,7 @@ async function run(args: readonly string[], io: CommandIo): Promise<number> {
     io.out(PROBE_HELP);
     return 0;
   }
-  const transport = transportFor("URL", settings.url, ["tcp", "tls", "ws", "wss"]);
+  const transport = await transportFor("URL", settings.url, ["tcp", "tls", "ws", "wss"]);
   let session: ProbeSession;
   let isAnnounced = false;
   const screen = new ProbeScreen(io, () => statusLine(session.snapshot, settings, session.elapsedMs));

@@ -89,7 +89,7 @@ async function run(args: readonly string[], io: CommandIo): Promise<number> {
   const maxScouts = wholeNumber("--max-scouts", values["max-scouts"], 16);
   const drainMs = milliseconds("--drain", values.drain, { allowZero: true, max: MAX_DRAIN_S })!;
   const retentionMs = milliseconds("--retention", values.retention, { max: 30 * 24 * 3_600 })!;
-  const transport = transportFor("--listen", values.listen, ["tcp", "ws"]);
+  const transport = await transportFor("--listen", values.listen, ["tcp", "ws"]);
 
   const log = new EventLog(io, values.json);
   const kept = await serveStore(values.store, retentionMs, (text) => log.note(text));

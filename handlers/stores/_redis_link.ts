@@ -268,7 +268,9 @@ export class RedisLink {
     const { redis } = this.#options;
     const mapping = { [BLOB_STRING]: (await import("node:buffer")).Buffer };
     if (typeof redis !== "string") return { client: redis.withTypeMapping(mapping), end: () => {} };
-    const { createClient } = await import("redis");
+    const { createClient } = await import("redis").catch((cause) => {
+      throw new Error("the package redis is missing: npm install redis", { cause });
+    });
     // It does not connect again by itself: a connection on which an answer is missing is of no use any more.
     const socket = { connectTimeout: this.#timeoutMs, reconnectStrategy: false } as const;
     const path = /^redis\+unix:\/\/(.*)$/.exec(redis)?.[1];

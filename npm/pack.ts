@@ -6,13 +6,19 @@
  * `deno task npm:pack [FILE]`: with a file name the tarball is kept there.
  */
 
-import { copyFile, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { copyFile, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
 import { check } from "./_checks.ts";
 import { packed, run } from "./_command.ts";
 import { binOf, metadata } from "./_metadata.ts";
+
+/** Types that a program's `lib` need not have, by what names them: its compiler would not know these names. */
+const LIBRARIES = {
+  "esnext.disposable": /\bAsyncDisposable\b|\bSymbol\.asyncDispose\b/,
+  "dom": /\bWebSocketEventMap\b/,
+};
 
 const folder = await mkdtemp(join(tmpdir(), "longlink-npm-"));
 try {
@@ -52,8 +58,21 @@ async function completed(raw: string): Promise<string> {
       await writeFile(join(unpacked, types), `${text}\nexport {};\n`);
     }
   }
+  await nameLibraries(unpacked);
   await writeFile(join(unpacked, "bin.js"), binOf(await readFile(join(unpacked, "cli.js"), "utf8")), {
     mode: 0o755,
   });
   return await packed(unpacked, folder);
+}
+
+/** `deno pack` drops such lines of the sources. */
+async function nameLibraries(folder: string): Promise<void> {
+  for (const name of await readdir(folder, { recursive: true })) {
+    if (!name.endsWith(".d.ts")) continue;
+    const path = join(folder, name);
+    const text = await readFile(path, "utf8");
+    const lines = Object.entries(LIBRARIES).filter(([, names]) => names.test(text))
+      .map(([library]) => `/// <reference lib="${library}" />\n`);
+    if (lines.length > 0) await writeFile(path, lines.join("") + text);
+  }
 }

@@ -37,7 +37,6 @@ interface Encoder {
 
 interface MsgpackLite {
   readonly Encoder: new (options: { readonly codec: Codec }) => Encoder;
-  encode(value: unknown, options: { readonly codec: Codec }): Uint8Array;
   decode(bytes: Uint8Array, options: { readonly codec: Codec }): unknown;
   createCodec(options: CodecOptions): Codec;
 }

@@ -14,7 +14,7 @@ import { PeerError } from "../peer_error.ts";
 import type { RemoteSource } from "../transport.ts";
 
 /** What is written at once, bytes: a stream gathers what waits, and would exceed any limit of a frame. */
-const PART_BYTES = 64 * 1024;
+const MESSAGE_BYTES = 64 * 1024;
 /**
  * How much may be written that is not done: what a handler keeps back (a
  * session, whose queue is full) does not show in whether the channel is
@@ -112,7 +112,7 @@ export class ChannelBridge implements ChannelHandler {
     }
     let at = 0;
     do {
-      this.#write(context, bytes.subarray(at, at += PART_BYTES));
+      this.#write(context, bytes.subarray(at, at += MESSAGE_BYTES));
     } while (at < bytes.length && this.#hasRoom);
     if (at < bytes.length) this.#blocked = () => this.send(bytes.subarray(at), done);
     else if (this.#hasRoom || this.#hasEnded) done();

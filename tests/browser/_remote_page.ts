@@ -17,7 +17,7 @@ const START_LIMIT_MS = 60_000;
 /** A page that has called back. */
 export class RemotePage implements AsyncDisposable {
   /** What the browser says that it is. */
-  readonly userAgent: string;
+  readonly name: string;
   /** The tests that it has. */
   readonly names: readonly string[];
   /** Errors of the page outside its tests, so far. */
@@ -33,7 +33,7 @@ export class RemotePage implements AsyncDisposable {
   ) {
     this.#socket = socket;
     this.names = names;
-    this.userAgent = userAgent;
+    this.name = userAgent;
     this.#end = end;
     socket.onmessage = ({ data }) => {
       const told: Told = JSON.parse(data);

@@ -67,9 +67,6 @@ export async function defineSuitesIn(
   leftOut: ReadonlyMap<string, string> = new Map(),
 ): Promise<void> {
   if (!isInstalled(browser)) return;
-  const open = async (url: string): Promise<SuitePage> => {
-    const page = await RemotePage.open((url) => start(browser, url), url);
-    return Object.assign(page, { name: page.userAgent });
-  };
+  const open = (url: string) => RemotePage.open((url) => start(browser, url), url);
   await defineSuites(open, `${browser.name}: `, leftOut);
 }
